@@ -50,8 +50,8 @@ Result<ByteArray<N>> ArrayFromHex(std::string_view text, bool allow_0x = false) 
   return ToArray<N>(bytes);
 }
 
-// RFC 4648 base64 with padding, and base64url without (as in JWT). Decoding is strict: no white space, no
-// missing or extra padding, unused bits zero.
+// RFC 4648 base64 with padding, and base64url without (as in JWT). Decoding is strict: no white
+// space, no missing or extra padding, unused bits zero.
 std::string ToBase64(ByteView bytes);
 Result<Bytes> FromBase64(std::string_view text);
 std::string ToBase64Url(ByteView bytes);
@@ -66,8 +66,8 @@ uint32_t ReadU32(const uint8_t* p);
 uint64_t ReadU64(const uint8_t* p);
 void Append(Bytes& out, ByteView more);
 
-// The framing of every structured hash or HKDF input (docs/formats.md, "Framing"): the label, then each
-// field, every one of them preceded by its length as u32 big-endian.
+// The framing of every structured hash or HKDF input (docs/formats.md, "Framing"): the label, then
+// each field, every one of them preceded by its length as u32 big-endian.
 Bytes Frame(std::string_view label, std::initializer_list<ByteView> fields);
 
 // A cursor over untrusted big-endian bytes; every read is checked ("input.malformed" past the end).

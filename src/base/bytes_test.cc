@@ -31,7 +31,12 @@ TEST(Base64, RefusesWhatIsNotCanonical) {
 }
 
 TEST(Frame, PrefixesEveryFieldWithItsLength) {
-  EXPECT_EQ(ToHex(Frame("ab", {AsBytes("c"), {}})), "00000002" "6162" "00000001" "63" "00000000");
+  EXPECT_EQ(ToHex(Frame("ab", {AsBytes("c"), {}})),
+            "00000002"
+            "6162"
+            "00000001"
+            "63"
+            "00000000");
 }
 
 TEST(ByteReader, NeverReadsPastTheEnd) {

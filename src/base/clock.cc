@@ -40,7 +40,8 @@ std::string FormatTime(UnixSeconds time) {
   std::tm tm{};
   if (gmtime_r(&t, &tm) == nullptr) return "(time out of range)";
   char text[32];
-  if (std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) return "(time out of range)";
+  if (std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    return "(time out of range)";
   return text;
 }
 
@@ -50,8 +51,8 @@ Result<UnixSeconds> ParseTime(std::string_view text) {
                     .Expected("RFC 3339, as 2026-11-22T15:52:00Z")
                     .Found(std::string(text.substr(0, 40))));
   };
-  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
-      text[13] != ':' || text[16] != ':') {
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' ||
+      (text[10] != 'T' && text[10] != 't') || text[13] != ':' || text[16] != ':') {
     return bad();
   }
   const int year = Digits(text, 0, 4);

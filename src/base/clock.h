@@ -1,4 +1,5 @@
-// Time. All moments are Unix seconds (UTC) or milliseconds; the clock is handed in, so that tests own it.
+// Time. All moments are Unix seconds (UTC) or milliseconds; the clock is handed in, so that tests
+// own it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ class Clock {
 // The system's real-time clock. Thread-safe.
 const Clock& SystemClock();
 
-// RFC 3339 in UTC with seconds ("2026-11-22T15:52:00Z"), and back (fractions and offsets understood).
+// RFC 3339 in UTC with seconds ("2026-11-22T15:52:00Z"), and back (fractions and offsets
+// understood).
 std::string FormatTime(UnixSeconds time);
 Result<UnixSeconds> ParseTime(std::string_view text);
 

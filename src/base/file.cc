@@ -74,7 +74,8 @@ Result<Bytes> ReadToEnd(int fd, size_t max) {
   Bytes out;
   while (true) {
     const size_t have = out.size();
-    if (have > max) return Fail("input.too_large", "an input exceeds " + std::to_string(max) + " bytes");
+    if (have > max)
+      return Fail("input.too_large", "an input exceeds " + std::to_string(max) + " bytes");
     const size_t step = std::min<size_t>(max + 1 - have, size_t{1} << 16);
     out.resize(have + step);
     const ssize_t n = ::read(fd, out.data() + have, step);
@@ -104,9 +105,10 @@ Result<std::string> ReadTextFile(const std::string& path, size_t max) {
 Result<SecretBytes> ReadSecretFile(const std::string& path, size_t max) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return FailErrno(path, errno);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return FailErrno(path, errno);
-  if (static_cast<size_t>(info.st_size) > max) return Fail("input.too_large", path + " is too large");
+  if (static_cast<size_t>(info.st_size) > max)
+    return Fail("input.too_large", path + " is too large");
   SecretBytes secret(static_cast<size_t>(info.st_size));
   TRY(ReadExact(fd.get(), secret.ExposeMutable()));
   return secret;

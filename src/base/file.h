@@ -42,8 +42,8 @@ Result<Bytes> ReadFile(const std::string& path, size_t max);
 Result<std::string> ReadTextFile(const std::string& path, size_t max);
 Result<SecretBytes> ReadSecretFile(const std::string& path, size_t max);
 
-// Writes a temporary file beside `path`, fsyncs it and its folder, renames it: readers see the old bytes or
-// the new ones, never a part.
+// Writes a temporary file beside `path`, fsyncs it and its folder, renames it: readers see the old
+// bytes or the new ones, never a part.
 Result<> WriteFileAtomic(const std::string& path, ByteView bytes, mode_t mode = 0644);
 
 // All bytes, through short writes and EINTR.

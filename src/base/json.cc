@@ -1,7 +1,6 @@
 #include "base/json.h"
 
 #include <algorithm>
-
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/serializer.hpp>
@@ -10,8 +9,8 @@
 namespace cce {
 namespace {
 
-// A SAX handler that builds a value and refuses an object with the same member twice, which Boost.JSON's own
-// parser would silently resolve to the last one.
+// A SAX handler that builds a value and refuses an object with the same member twice, which
+// Boost.JSON's own parser would silently resolve to the last one.
 class StrictHandler {
  public:
   static constexpr size_t max_object_size = 1 << 20;

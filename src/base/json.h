@@ -1,8 +1,11 @@
-// JSON (RFC 8259) through Boost.JSON, behind one strict front: UTF-8, no duplicate members, bounded size and
-// depth; and `Fields`, the one way to read an object: every member is asked for by name and range, and
-// what nobody asked for is an error.
+// JSON (RFC 8259) through Boost.JSON, behind one strict front: UTF-8, no duplicate members, bounded
+// size and depth; and `Fields`, the one way to read an object: every member is asked for by name
+// and range, and what nobody asked for is an error.
 #pragma once
 
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
 #include <cstdint>
 #include <initializer_list>
 #include <map>
@@ -12,10 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/value.hpp>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -38,7 +37,7 @@ std::string ToPrettyJson(const json::value& value);
 
 // A parsed document with its name and, for TOML, where each member stood.
 struct Document {
-  std::string name;                  // shown in errors: a file name or "request"
+  std::string name;  // shown in errors: a file name or "request"
   json::object root;
   std::map<std::string, int> lines;  // dotted path -> line; empty for JSON
 };
@@ -50,9 +49,10 @@ Result<Document> LoadToml(const std::string& path);
 Result<Document> ParseJsonDocument(std::string_view text, std::string name,
                                    const JsonLimits& limits = {});
 
-// Reads one object's members. Getters return a default once anything has failed, so that a reader may ask
-// for all members and look at Finish() alone; Finish reports the first failure, else any member that
-// was not asked for (input.unknown_member with the nearest known name; config.invalid for TOML).
+// Reads one object's members. Getters return a default once anything has failed, so that a reader
+// may ask for all members and look at Finish() alone; Finish reports the first failure, else any
+// member that was not asked for (input.unknown_member with the nearest known name; config.invalid
+// for TOML).
 //
 //   Fields f(document);
 //   job.image = f.String("image", {.max = 256});
@@ -83,7 +83,8 @@ class Fields {
   };
 
   explicit Fields(const Document& document);
-  // An object nested in plain JSON, for messages. `name` is shown in errors. `object` must outlive this.
+  // An object nested in plain JSON, for messages. `name` is shown in errors. `object` must outlive
+  // this.
   Fields(const json::object& object, std::string name);
 
   bool Has(std::string_view key) const;  // also counts as asking

@@ -18,7 +18,8 @@ TEST(ParseJson, RefusesDuplicatesTrailersDepthAndSize) {
 }
 
 TEST(ParseJson, KeepsLongStringsWhole) {
-  const std::string text = "{\"" + std::string(5000, 'k') + "\":\"" + std::string(100000, 'v') + "\"}";
+  const std::string text =
+      "{\"" + std::string(5000, 'k') + "\":\"" + std::string(100000, 'v') + "\"}";
   EXPECT_EQ(ToJson(*ParseJson(text)), text);
 }
 
@@ -31,7 +32,8 @@ TEST(Fields, ReadsAndRefusesWhatNobodyAskedFor) {
   const Result<> done = f.Finish();
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, "config.invalid");
-  EXPECT_EQ(done.error().message, "cced.toml:3: store.paht: unknown key; the nearest known one is 'path'");
+  EXPECT_EQ(done.error().message,
+            "cced.toml:3: store.paht: unknown key; the nearest known one is 'path'");
 }
 
 TEST(Fields, ReportsTheFirstFailure) {

@@ -1,5 +1,5 @@
-// Structured log: one JSON object a line on standard error (spdlog behind it). Fields are names and public
-// values; a secret has no way in (SecretBytes does not print).
+// Structured log: one JSON object a line on standard error (spdlog behind it). Fields are names and
+// public values; a secret has no way in (SecretBytes does not print).
 #pragma once
 
 #include <initializer_list>

@@ -1,15 +1,16 @@
-// Errors are values. A function that can fail returns Result<T>; nothing throws across a part's border.
+// Errors are values. A function that can fail returns Result<T>; nothing throws across a part's
+// border.
 //
 // An Error carries a stable code `area.reason` (one table: base/error_table.inc, which also makes
 // docs/errors.md) and, for people: what was expected, what was found, and what to do next.
-// Texts never hold secrets. `detail` is for operator and owner only; it never reaches a consumer or CVM.
+// Texts never hold secrets. `detail` is for operator and owner only; it never reaches a consumer or
+// CVM.
 #pragma once
 
 #include <string>
 #include <string_view>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace cce {
 
@@ -21,10 +22,22 @@ struct Error {
   std::string next;      // may be empty: the table's own advice is shown then
   std::string detail;    // may be empty: for operator and owner only
 
-  Error&& Expected(std::string v) && { expected = std::move(v); return std::move(*this); }
-  Error&& Found(std::string v) && { found = std::move(v); return std::move(*this); }
-  Error&& Next(std::string v) && { next = std::move(v); return std::move(*this); }
-  Error&& Detail(std::string v) && { detail = std::move(v); return std::move(*this); }
+  Error&& Expected(std::string v) && {
+    expected = std::move(v);
+    return std::move(*this);
+  }
+  Error&& Found(std::string v) && {
+    found = std::move(v);
+    return std::move(*this);
+  }
+  Error&& Next(std::string v) && {
+    next = std::move(v);
+    return std::move(*this);
+  }
+  Error&& Detail(std::string v) && {
+    detail = std::move(v);
+    return std::move(*this);
+  }
 };
 
 template <typename T = void>
@@ -32,7 +45,8 @@ using Result = tl::expected<T, Error>;
 
 using Unexpected = tl::unexpected<Error>;
 
-// Makes an Error; `code` must be a literal row of error_table.inc (./test lint checks every literal).
+// Makes an Error; `code` must be a literal row of error_table.inc (./test lint checks every
+// literal).
 inline Error MakeError(std::string_view code, std::string message) {
   return Error{.code = std::string(code), .message = std::move(message)};
 }
@@ -65,16 +79,15 @@ std::string FormatError(const Error& error);
 #define CCE_CONCAT(a, b) CCE_CONCAT_(a, b)
 
 // TRY(expr): returns expr's error from this function, else goes on.
-#define TRY(expr)                                                   \
-  do {                                                              \
-    if (auto cce_try_result = (expr); !cce_try_result)              \
-      return ::cce::Unexpected(std::move(cce_try_result).error());  \
+#define TRY(expr)                                                  \
+  do {                                                             \
+    if (auto cce_try_result = (expr); !cce_try_result)             \
+      return ::cce::Unexpected(std::move(cce_try_result).error()); \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto x, expr): binds the value or returns the error.
-#define ASSIGN_OR_RETURN(lhs, expr) \
-  ASSIGN_OR_RETURN_(CCE_CONCAT(cce_result_, __LINE__), lhs, expr)
-#define ASSIGN_OR_RETURN_(result, lhs, expr)                          \
-  auto result = (expr);                                               \
-  if (!result) return ::cce::Unexpected(std::move(result).error());   \
+#define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_(CCE_CONCAT(cce_result_, __LINE__), lhs, expr)
+#define ASSIGN_OR_RETURN_(result, lhs, expr)                        \
+  auto result = (expr);                                             \
+  if (!result) return ::cce::Unexpected(std::move(result).error()); \
   lhs = std::move(*result)

@@ -1,10 +1,10 @@
 #include "base/result.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace cce {
 namespace {

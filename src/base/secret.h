@@ -1,6 +1,6 @@
-// Secrets have a type of their own: bytes in locked pages that are left out of core dumps and of forked
-// children, wiped when they end, that do not print, compare only in constant time, and move but never copy
-// by accident. `grep Expose` finds every place that looks inside.
+// Secrets have a type of their own: bytes in locked pages that are left out of core dumps and of
+// forked children, wiped when they end, that do not print, compare only in constant time, and move
+// but never copy by accident. `grep Expose` finds every place that looks inside.
 #pragma once
 
 #include <cstddef>

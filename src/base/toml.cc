@@ -29,9 +29,8 @@ struct Converter {
     if (const auto* number = node.as_integer()) return json::value(number->get());
     if (const auto* number = node.as_floating_point()) return json::value(number->get());
     if (const auto* flag = node.as_boolean()) return json::value(flag->get());
-    return Fail("config.invalid", document.name + ":" +
-                                      std::to_string(node.source().begin.line) + ": " + path +
-                                      ": dates and times are written as texts here");
+    return Fail("config.invalid", document.name + ":" + std::to_string(node.source().begin.line) +
+                                      ": " + path + ": dates and times are written as texts here");
   }
 
   Result<json::value> Table(const toml::table& table, const std::string& path) {
