@@ -1,0 +1,67 @@
+// Where ciphertext lies. Objects are immutable and named by the SHA-256 of their bytes; the store
+// is hostile: whoever reads verifies. Implementations stand in src/store.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "crypto/hash.h"
+
+namespace cce::dataset {
+
+using ObjectName = ByteArray<32>;
+
+struct StoredObject {
+  ObjectName name{};
+  uint64_t size = 0;
+};
+
+// An open object. Thread-safe.
+class ObjectReader {
+ public:
+  virtual ~ObjectReader() = default;
+  virtual uint64_t size() const = 0;
+  // Exactly out.size() bytes from `offset`. dataset.corrupt where the object ends before; io.*.
+  virtual Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
+};
+
+// A new object, written front to back; its name is known at the end. Dropped without Commit it
+// leaves nothing that can be read. Not thread-safe.
+class ObjectWriter {
+ public:
+  virtual ~ObjectWriter() = default;
+  // io.disk_full, io.failed.
+  Result<> Write(ByteView bytes);
+  // Durable once this returns. An object that is there already is left as it is. Call once.
+  Result<StoredObject> Commit();
+
+ protected:
+  virtual Result<> DoWrite(ByteView bytes) = 0;
+  virtual Result<> DoCommit(const ObjectName& name) = 0;
+
+ private:
+  crypto::Sha256Stream digest_;
+  uint64_t size_ = 0;
+};
+
+// Thread-safe.
+class CiphertextStore {
+ public:
+  virtual ~CiphertextStore() = default;
+  // dataset.missing_object (with the name); io.*.
+  virtual Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) = 0;
+  // `expected_size` (0: unknown) is asked of the free space first: io.disk_full before anything is
+  // written.
+  virtual Result<std::unique_ptr<ObjectWriter>> NewObject(uint64_t expected_size) = 0;
+  // Removing what is not there succeeds.
+  virtual Result<> Remove(const ObjectName& name) = 0;
+  // Calls `visit` for every object, in no order; stops at its first error.
+  virtual Result<> List(const std::function<Result<>(const StoredObject&)>& visit) = 0;
+};
+
+// One whole object in a single write.
+Result<StoredObject> PutObject(CiphertextStore& store, ByteView bytes);
+
+}  // namespace cce::dataset

@@ -1,0 +1,61 @@
+// An upload part on the wire: many pieces of many files, in path order (docs/formats/dataset.md,
+// "Upload part"). Both ends use this: UploadPlan writes it, DraftWriter reads it.
+#pragma once
+
+#include <functional>
+
+#include "dataset/digest_tree.h"
+#include "dataset/format.h"
+
+namespace cce::dataset {
+
+// Fills up to out.size() bytes and returns how many; 0 only at the end.
+using ByteSource = std::function<Result<size_t>(std::span<uint8_t> out)>;
+
+constexpr size_t kPartHeaderSize = 40;
+constexpr size_t kPieceHeadSize = 38;  // without the path
+constexpr size_t kPartTrailerSize = 32;
+
+struct PartLimits {
+  uint64_t max_payload = kMaxObjectPlain;  // sum of the pieces
+  uint32_t max_records = uint32_t{1} << 16;
+  uint64_t max_head_bytes = uint64_t{8} << 20;  // sum of the piece heads with paths
+};
+
+struct PartHeader {
+  DraftId draft{};
+  uint32_t part = 0;
+  uint32_t records = 0;
+  uint64_t payload = 0;
+};
+
+struct PieceHead {
+  Attributes attributes;
+  bool last = false;    // the piece ends its file
+  uint64_t offset = 0;  // of the piece in its file; a multiple of kDigestLeaf
+  uint64_t length = 0;  // payload bytes that follow the head
+  std::string path;
+};
+
+void AppendPartHeader(Bytes& out, const PartHeader& header);
+void AppendPieceHead(Bytes& out, const PieceHead& head);
+// upload.bad_part, upload.part_too_large, dataset.bad_path, upload.refused_kind.
+Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits);
+// `fixed` of kPieceHeadSize bytes; gives the head without its path, and the path's length.
+Result<std::pair<PieceHead, uint16_t>> ParsePieceHead(ByteView fixed);
+// The rules within one head, path included.
+Result<> CheckPiece(const PieceHead& head);
+
+// The part's digest, which is also its trailer: SHA-256 over the header, then each head followed by
+// its payload's leaf hashes. So it covers every byte and the content is hashed only once.
+class PartDigester {
+ public:
+  void Header(ByteView header);
+  void Piece(ByteView head, const std::vector<Digest>& leaves);
+  Digest Finish();
+
+ private:
+  crypto::Sha256Stream stream_;
+};
+
+}  // namespace cce::dataset

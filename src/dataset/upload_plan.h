@@ -1,0 +1,69 @@
+// The provider's side of an upload: walks a folder (or takes one file) in a fixed order, cuts it
+// into parts, streams each part's wire bytes, and computes the receipt's root from what was read.
+// The same folder always gives the same plan, so an interrupted upload goes on from the parts that
+// cced has acknowledged.
+#pragma once
+
+#include <memory>
+
+#include "dataset/part_wire.h"
+
+namespace cce::dataset {
+
+struct PlanOptions {
+  uint64_t pack_target = uint64_t{16} << 20;  // small files are gathered up to this much a part
+  uint64_t piece_size =
+      uint64_t{32}
+      << 20;  // larger files are cut; a multiple of kDigestLeaf, at most kMaxObjectPlain
+  uint32_t max_records = 16384;  // of one part
+};
+
+struct ContentCounts {
+  uint64_t files = 0;
+  uint64_t folders = 0;
+  uint64_t links = 0;
+  uint64_t bytes = 0;  // of files
+  bool operator==(const ContentCounts&) const = default;
+};
+
+// Streams one part. Not thread-safe.
+class PartReader {
+ public:
+  virtual ~PartReader() = default;
+  virtual uint64_t wire_size() const = 0;
+  // Up to out.size() wire bytes; 0 at the end. upload.file_changed names a file that is not as it
+  // was at the walk; io.*.
+  virtual Result<size_t> Read(std::span<uint8_t> out) = 0;
+  // The part's digest, once Read has returned 0.
+  virtual Digest digest() const = 0;
+};
+
+class UploadPlan {
+ public:
+  // `path` is a folder or a regular file (whose name alone becomes its path). Errors name the path:
+  // upload.refused_kind (device, socket, pipe), dataset.bad_link, dataset.bad_path, io.*.
+  static Result<UploadPlan> Scan(const std::string& path, const PlanOptions& options = {});
+  UploadPlan(UploadPlan&&) noexcept;
+  UploadPlan& operator=(UploadPlan&&) noexcept;
+  ~UploadPlan();
+
+  const ContentCounts& counts() const;
+  uint32_t part_count() const;
+  uint64_t PartPayload(uint32_t part) const;  // content bytes, for progress
+  uint64_t PartRecords(uint32_t part) const;
+
+  // Many parts may be read at once, each by one thread. Reading a part without sending it (an
+  // acknowledged part on resume) gives the digest to compare with the acknowledged one, and the
+  // content digests for Root.
+  Result<std::unique_ptr<PartReader>> OpenPart(uint32_t part, const DraftId& draft) const;
+
+  // The salted Merkle root; upload.incomplete until every part was read to its end.
+  Result<Digest> Root(const ReceiptSalt& salt) const;
+
+ private:
+  struct Impl;
+  explicit UploadPlan(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cce::dataset

@@ -1,0 +1,38 @@
+// Ciphertext objects in a POSIX folder: ROOT/ab/abcdef... (hex of the name), written as temporary
+// file, fsync, rename, folder fsync. Files are immutable (mode 0444) and never replaced. On a
+// JuiceFS mount fsync means uploaded.
+#pragma once
+
+#include <string>
+
+#include "base/file.h"
+#include "dataset/ciphertext_store.h"
+
+namespace cce::store {
+
+struct DirectoryOptions {
+  bool create = false;                      // make the folder where it is missing
+  uint64_t keep_free = uint64_t{64} << 20;  // io.disk_full while less than this would be left
+};
+
+class DirectoryStore : public dataset::CiphertextStore {
+ public:
+  // io.*. With `create` false nothing is ever written to `root` by opening it.
+  static Result<std::unique_ptr<DirectoryStore>> Open(const std::string& root,
+                                                      const DirectoryOptions& options = {});
+
+  Result<std::unique_ptr<dataset::ObjectReader>> Open(const dataset::ObjectName& name) override;
+  Result<std::unique_ptr<dataset::ObjectWriter>> NewObject(uint64_t expected_size) override;
+  Result<> Remove(const dataset::ObjectName& name) override;
+  Result<> List(const std::function<Result<>(const dataset::StoredObject&)>& visit) override;
+
+  // Removes temporary files that an interrupted process left. Only while nothing writes.
+  Result<> RemoveLeftovers();
+
+ private:
+  DirectoryStore(UniqueFd root, const DirectoryOptions& options);
+  UniqueFd root_;
+  DirectoryOptions options_;
+};
+
+}  // namespace cce::store
