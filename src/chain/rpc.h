@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -72,6 +71,8 @@ struct Receipt {
   bool succeeded = false;
   uint64_t gas_used = 0;
   std::optional<EthAddress> contract;  // of a contract creation
+
+  friend bool operator==(const Receipt&, const Receipt&) = default;
 };
 
 struct CallRequest {
@@ -91,6 +92,8 @@ class ChainClient {
   static Result<std::shared_ptr<ChainClient>> New(const ChainOptions& options);
   static Result<std::shared_ptr<ChainClient>> NewWith(
       const ChainOptions& options, std::vector<std::shared_ptr<RpcTransport>> endpoints);
+
+  ~ChainClient();
 
   const ChainOptions& options() const { return options_; }
   uint64_t chain_id() const { return options_.chain_id; }
@@ -121,18 +124,18 @@ class ChainClient {
   Result<uint64_t> EstimateGas(const CallRequest& request);  // chain.reverted
   // Hands a signed transaction to the endpoints; one that takes (or already has) it is enough.
   Result<> SendRaw(ByteView transaction);
-  // None where no endpoint knows the receipt yet. A receipt is only a hint: WaitFinal
-  // (transaction.h) checks it.
+  // None where no endpoint knows the receipt yet. A hint, like the others.
   Result<std::optional<Receipt>> ReceiptOf(const Hash32& transaction);
+  // The receipt on which all endpoints agree; none where one of them does not have it.
+  Result<std::optional<Receipt>> AgreedReceipt(const Hash32& transaction);
 
  private:
   class Endpoint;
   explicit ChainClient(const ChainOptions& options);
 
   Result<> CheckChain();
-  Result<Block> FinalOf(Endpoint& endpoint);
   Result<Block> Agree(const std::vector<Block>& heads);
-  Result<Bytes> SameData(std::string_view method, const json::array& params, size_t max);
+  Result<Bytes> SameData(std::string_view method, const json::array& params);
   template <typename T>
   Result<T> FirstThatAnswers(const std::function<Result<T>(Endpoint&)>& ask);
 
