@@ -1,0 +1,98 @@
+#include "privacy_plane/config.h"
+
+#include "crypto/hash.h"
+
+namespace cce::privacy_plane {
+namespace {
+
+uint16_t Port(Fields& f) { return static_cast<uint16_t>(f.Uint("port", {.max = 65535})); }
+
+void ReadServing(Fields& f, Config& c) {
+  Fields listen = f.Object("listen");
+  c.listen_address = listen.String("address", {.min = 1, .max = 64, .fallback = "127.0.0.1"});
+  c.listen_port = Port(listen);
+  c.public_domain = listen.String("public_domain", {.min = 1, .max = 255});
+  c.public_url = listen.String("public_url", {.min = 1, .max = 1024});
+  Fields monitor = f.Object("monitor");
+  c.monitor_address = monitor.String("address", {.min = 1, .max = 64, .fallback = "127.0.0.1"});
+  c.monitor_port = Port(monitor);
+}
+
+void ReadTrust(Fields& f, Config& c) {
+  Fields root = f.Object("root_key");
+  c.root_key_source = root.Choice("source", {"file"});
+  c.root_key_path = root.String("path", {.min = 1});
+  Fields attestation = f.Object("attestation");
+  c.tsm_path = attestation.String("tsm_path", {.min = 1, .fallback = "/sys/kernel/config/tsm"});
+  c.collateral = attestation.String("collateral", {.min = 1});
+  if (const json::value* policy = attestation.Raw("policy")) {
+    if (policy->is_object()) {
+      c.attestation_policy = policy->get_object();
+    } else {
+      attestation.Reject("policy", "must be a table");
+    }
+  }
+}
+
+void ReadChain(Fields& f, Config& c) {
+  Fields chain = f.Object("chain");
+  c.chain_id = chain.Uint("id", {.min = 1});
+  c.chain_endpoints = chain.Strings("endpoints", {.min = 1, .max = 16});
+  c.finality = chain.String("finality", {.min = 1, .max = 32, .fallback = "finalized"});
+  c.anchor_contract = chain.String("anchor_contract", {.max = 42, .fallback = ""});
+  c.max_unanchored_entries = chain.Uint("max_unanchored_entries", {.min = 1, .fallback = 10000});
+  c.max_unanchored_seconds = chain.Uint("max_unanchored_seconds", {.min = 1, .fallback = 3600});
+  c.max_clock_distance = static_cast<int64_t>(
+      chain.Uint("max_clock_distance_seconds", {.min = 1, .max = 1200, .fallback = 1200}));
+}
+
+void ReadStorage(Fields& f, Config& c) {
+  c.state_folder = f.Object("state").String("folder", {.min = 1});
+  Fields store = f.Object("store");
+  c.store_folder = store.String("folder", {.min = 1});
+  c.dataset_quota_bytes = store.Uint("dataset_quota_bytes", {.fallback = uint64_t{1} << 40});
+}
+
+void ReadJobs(Fields& f, Config& c) {
+  const auto number = [](Fields& fields, std::string_view key, uint64_t min, uint64_t max,
+                         uint64_t fallback) {
+    return static_cast<uint32_t>(fields.Uint(key, {.min = min, .max = max, .fallback = fallback}));
+  };
+  Fields launcher = f.Object("launcher");
+  c.launcher_url = launcher.String("url", {.min = 1, .max = 1024});
+  c.launcher_key = launcher.String("key", {.min = 64, .max = 64});
+  c.provider = launcher.Choice("provider", {"process"}, "process");
+  Fields jobs = f.Object("jobs", /*optional=*/true);
+  c.credential_seconds = number(jobs, "credential_seconds", 1, 3600, 300);
+  c.challenge_seconds = number(jobs, "challenge_seconds", 1, 60, 60);
+  c.max_jobs_per_wallet_and_dataset = number(jobs, "max_per_wallet_and_dataset", 1, 100000, 32);
+  c.max_running = number(jobs, "max_running", 1, 100000, 64);
+  c.lease_seconds = number(jobs, "lease_seconds", 1, 3600, 30);
+  c.machine_memory_mib = number(jobs, "machine_memory_mib", 0, 1 << 20, 1024);
+}
+
+void ReadGate(Fields& f, Config& c) {
+  Fields gate = f.Object("gate");
+  c.decoder_path = gate.String("decoder", {.min = 1});
+  c.tick_millis = gate.Uint("tick_millis", {.min = 1, .max = 60000, .fallback = 1000});
+  c.max_output_bytes = gate.Uint("max_output_bytes", {.min = 1, .fallback = uint64_t{256} << 20});
+}
+
+}  // namespace
+
+Result<Config> LoadConfig(const std::string& path) {
+  ASSIGN_OR_RETURN(const Document document, LoadToml(path));
+  Fields f(document);
+  Config c;
+  ReadServing(f, c);
+  ReadTrust(f, c);
+  ReadChain(f, c);
+  ReadStorage(f, c);
+  ReadJobs(f, c);
+  ReadGate(f, c);
+  TRY(f.Finish());
+  c.digest = crypto::Sha256(AsBytes(ToJson(document.root)));
+  return c;
+}
+
+}  // namespace cce::privacy_plane

@@ -1,0 +1,72 @@
+// cced's configuration: one TOML file with a declared schema (deploy/examples/cced.toml shows every
+// member with its meaning). The file belongs to an operator who is not trusted: it can narrow what
+// owners' policies allow, never widen it, and its digest stands in the identity document.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "protocol/identifiers.h"
+
+namespace cce::privacy_plane {
+
+struct Config {
+  // [listen]
+  std::string listen_address;
+  uint16_t listen_port = 0;
+  std::string public_domain;  // EIP-4361 domain: host[:port] as clients call it
+  std::string public_url;     // EIP-4361 URI
+
+  // [monitor]: health, readiness and metrics, plain HTTP
+  std::string monitor_address;
+  uint16_t monitor_port = 0;
+
+  // [state]
+  std::string state_folder;  // journal.db, results/
+
+  // [root_key]
+  std::string root_key_source;
+  std::string root_key_path;
+
+  // [attestation]
+  std::string tsm_path;    // configfs-tsm folder of this machine
+  std::string collateral;  // bundle file for evidence
+  json::object
+      attestation_policy;  // attest's policy document: narrows every owner's policy; may be empty
+  uint64_t chain_id = 0;
+  std::vector<std::string> chain_endpoints;
+  std::string finality;
+  std::string anchor_contract;  // address; empty: no freshness source (development)
+  uint64_t max_unanchored_entries = 0;
+  uint64_t max_unanchored_seconds = 0;
+  int64_t max_clock_distance = 0;  // seconds between clock and final block
+
+  // [store]
+  std::string store_folder;
+  uint64_t dataset_quota_bytes = 0;
+
+  // [launcher]
+  std::string launcher_url;
+  std::string launcher_key;  // hex SHA-256 of its TLS key's SPKI
+  std::string provider;
+
+  // [jobs]
+  int64_t credential_seconds = 0;
+  int64_t challenge_seconds = 0;
+  uint32_t max_jobs_per_wallet_and_dataset = 0;
+  uint32_t max_running = 0;
+  uint32_t lease_seconds = 0;
+  uint32_t machine_memory_mib = 0;  // besides the container's own
+  std::string decoder_path;
+  uint64_t tick_millis = 0;
+  uint64_t max_output_bytes = 0;
+
+  protocol::Digest32 digest{};  // SHA-256 of the effective configuration
+};
+
+// Errors: config.invalid with line and nearest known key; io.*.
+Result<Config> LoadConfig(const std::string& path);
+
+}  // namespace cce::privacy_plane
