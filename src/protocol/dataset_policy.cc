@@ -64,6 +64,15 @@ Result<DatasetPolicy> ReadPolicy(const Document& document) {
   return p;
 }
 
+std::string PolicySummary(const DatasetPolicy& policy) {
+  std::string text = "Dataset " + AddressText(policy.dataset) + ", policy version " +
+                     std::to_string(policy.version) + ": access " + policy.access_mode + ", ";
+  text += policy.images.empty() ? std::string("any container image")
+                                : std::to_string(policy.images.size()) + " container image(s)";
+  if (policy.allow_development) text += ", DEVELOPMENT parts allowed";
+  return text;
+}
+
 json::object ToJsonObject(const SetPolicyRequest& request) {
   return {{"document", ToBase64(request.document)},
           {"signature", ToHex(request.signature)},

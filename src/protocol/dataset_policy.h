@@ -29,6 +29,8 @@ Bytes EncodePolicy(const DatasetPolicy& policy);
 // From bytes as sent (JSON), and from a person's policy.toml.
 Result<DatasetPolicy> DecodePolicy(ByteView bytes);
 Result<DatasetPolicy> ReadPolicy(const Document& document);
+// What a wallet shows to the person who signs: one line made from the document.
+std::string PolicySummary(const DatasetPolicy& policy);
 inline Digest32 PolicyHash(ByteView bytes) { return crypto::Sha256(bytes); }
 
 // PUT /v1/datasets/<dataset>/policy

@@ -1,0 +1,65 @@
+// A provider's upload (bearer: an upload token, which opened the draft).
+//
+//   PUT  /v1/drafts/<draft>/parts/<n>   part wire form (docs/formats/dataset.md) -> {"part",
+//   "digest"} GET  /v1/drafts/<draft>             -> DraftStatus: what has been acknowledged POST
+//   /v1/drafts/<draft>/finalize    FinalizeMessage -> FinalizeReply GET  /v1/datasets/<dataset> ->
+//   DatasetInfo (public)
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "protocol/dataset_policy.h"
+#include "protocol/sign_in.h"
+
+namespace cce::protocol {
+
+struct ContentCountsMessage {
+  uint64_t files = 0, folders = 0, links = 0, bytes = 0;
+};
+
+struct DraftStatus {
+  DatasetId dataset{};
+  struct Part {
+    uint32_t part = 0;
+    Digest32 digest{};
+  };
+  std::vector<Part> parts;
+  std::optional<SnapshotId> snapshot;
+};
+json::object ToJsonObject(const DraftStatus& status);
+Result<DraftStatus> ReadDraftStatus(std::string_view text);
+
+struct FinalizeMessage {
+  ByteArray<32> salt{};
+  Digest32 root{};
+  ContentCountsMessage counts;
+};
+json::object ToJsonObject(const FinalizeMessage& message);
+Result<FinalizeMessage> ReadFinalizeMessage(std::string_view text);
+
+struct FinalizeReply {
+  SnapshotId snapshot{};
+  std::string receipt;  // DSSE by the identity key
+};
+json::object ToJsonObject(const FinalizeReply& reply);
+Result<FinalizeReply> ReadFinalizeReply(std::string_view text);
+
+struct DatasetInfo {
+  DatasetId dataset{};
+  Wallet owner{};
+  Bytes policy;  // the document in force
+  Digest32 policy_hash{};
+  uint64_t policy_version = 0;
+  struct Snapshot {
+    SnapshotId id{};
+    UnixSeconds time = 0;
+    ContentCountsMessage counts;
+    bool leak_index = false;  // built: outputs can be judged without people
+  };
+  std::vector<Snapshot> snapshots;  // oldest first
+};
+json::object ToJsonObject(const DatasetInfo& info);
+Result<DatasetInfo> ReadDatasetInfo(std::string_view text);
+
+}  // namespace cce::protocol
