@@ -34,7 +34,7 @@ class Sha256Stream {
   std::unique_ptr<Impl> impl_;
 };
 
-// HKDF-SHA-256 with the project's labels: info = Frame(label, fields) (docs/formats.md). `size` <= 8160.
+// HKDF-SHA-256 with the project's labels: info = Frame(label, fields) (docs/formats/crypto.md). `size` <= 8160.
 SecretBytes Hkdf(ByteView key, ByteView salt, std::string_view label,
                  std::initializer_list<ByteView> fields, size_t size);
 

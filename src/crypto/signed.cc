@@ -103,7 +103,7 @@ Result<std::string> JwtVerify(std::string_view token, std::string_view typ,
   if (token.size() > kMaxToken) return Fail("input.too_large", "a token exceeds 64 KiB");
   const size_t first = token.find('.');
   const size_t second = token.rfind('.');
-  if (first == std::string_view::npos || first == second) {
+  if (std::ranges::count(token, '.') != 2) {
     return Fail("input.malformed", "a token must have three parts");
   }
   TRY(CheckJwtHeader(token.substr(0, first), typ, key));

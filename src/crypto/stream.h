@@ -1,6 +1,6 @@
 // Sealed streams: the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015; as in age and Tink's
 // AES-GCM-HKDF streaming) over AES-256-GCM. One stream has one key, a nonce of 7-byte zero prefix, 32-bit chunk counter
-// and last-chunk flag, so that reorder, duplicate, truncate and extend fail. Layout in docs/formats.md:
+// and last-chunk flag, so that reorder, duplicate, truncate and extend fail. Layout in docs/formats/crypto.md:
 //
 //   header (48 bytes): "CCES", version u8 = 1, suite u8 = 1, chunk_log2 u8, zero u8, salt 24, commitment 16;
 //                      HKDF(base key, salt, label, fields) gives key (32) and commitment (16)
