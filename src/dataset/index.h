@@ -2,6 +2,8 @@
 // IndexWriter streams it; Index is the loaded form: one blob and 48 bytes an entry beside it.
 #pragma once
 
+#include <optional>
+
 #include "dataset/digest_tree.h"
 #include "dataset/format.h"
 #include "dataset/upload_plan.h"

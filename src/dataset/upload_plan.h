@@ -61,6 +61,7 @@ class UploadPlan {
   Result<Digest> Root(const ReceiptSalt& salt) const;
 
  private:
+  friend class PlanPartReader;
   struct Impl;
   explicit UploadPlan(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

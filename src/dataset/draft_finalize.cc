@@ -1,0 +1,214 @@
+// The second half of DraftWriter: from part records to a snapshot.
+#include <algorithm>
+
+#include "dataset/draft_writer.h"
+#include "dataset/index.h"
+#include "dataset/part_record.h"
+#include "dataset/path.h"
+
+namespace cce::dataset {
+namespace {
+
+// Bounds a record before it is read: heads, then at most one leaf, one offset and one target a
+// piece.
+constexpr uint64_t kMaxRecordBytes = uint64_t{512} << 20;
+
+Result<PartRecordReader> LoadRecord(CiphertextStore& store, ByteView dek,
+                                    const crypto::StreamContext& context, const DraftId& draft,
+                                    const PartReceipt& receipt) {
+  if (receipt.record_size > kMaxRecordBytes) return Corrupt(receipt.record, "an impossible size");
+  Result<Bytes> sealed = ReadObject(store, receipt.record, receipt.record_size);
+  if (!sealed && sealed.error().code == "input.too_large") {
+    return Corrupt(receipt.record, "its size differs from the receipt's");
+  }
+  if (!sealed) return Unexpected(std::move(sealed).error());
+  if (crypto::Sha256(*sealed) != receipt.record) {
+    return Corrupt(receipt.record, "its digest differs from its name");
+  }
+  if (!OpenInPlace(*sealed, dek, context)) return Corrupt(receipt.record, "it does not open");
+  ASSIGN_OR_RETURN(PartRecordReader reader,
+                   PartRecordReader::Open(std::move(*sealed), receipt.record));
+  const PartRecordHead& head = reader.head();
+  if (head.draft != draft || head.part != receipt.part || head.digest != receipt.digest) {
+    return Corrupt(receipt.record, "it is the record of another part");
+  }
+  return reader;
+}
+
+// Joins pieces to files as they come, in path order, and feeds index and receipt tree.
+class Merger {
+ public:
+  Merger(IndexWriter& index, const ReceiptSalt& salt) : index_(index), salt_(salt) {}
+
+  Result<> Add(const RecordedPiece& piece, uint32_t object) {
+    const PieceHead& head = piece.head;
+    if (head.offset == 0) {
+      TRY(ExpectWhole());
+      path_ = head.path;
+      entry_ = {.attributes = head.attributes, .target = piece.target};
+      tree_ = {};
+      next_offset_ = 0;
+    } else {
+      TRY(CheckContinues(head));
+    }
+    open_ = true;
+    next_offset_ += head.length;
+    for (const Digest& leaf : piece.leaves) tree_.AddLeafHash(leaf);
+    if (head.attributes.type == EntryType::kFile && head.length > 0) {
+      TRY(AddExtent({.object = object,
+                     .offset = piece.object_offset,
+                     .length = static_cast<uint32_t>(head.length)}));
+    }
+    if (head.last) return Close();
+    return {};
+  }
+
+  // No file may be left open.
+  Result<> ExpectWhole() const {
+    if (!open_) return {};
+    return Fail(MakeError("upload.incomplete", "the file '" + ShowPath(path_) + "' is not whole")
+                    .Expected(std::to_string(entry_.attributes.size) + " bytes")
+                    .Found(std::to_string(next_offset_) + " bytes"));
+  }
+
+  Digest root() const { return root_.Root(); }
+
+ private:
+  Result<> CheckContinues(const PieceHead& head) const {
+    const Attributes& was = entry_.attributes;
+    const Attributes& is = head.attributes;
+    const bool same = was.type == is.type && was.mode == is.mode && was.mtime_ns == is.mtime_ns &&
+                      was.size == is.size;
+    if (open_ && path_ == head.path && same && next_offset_ == head.offset) return {};
+    TRY(ExpectWhole());
+    return Fail(MakeError("upload.out_of_order", "a piece of '" + ShowPath(head.path) +
+                                                     "' does not follow the piece before it")
+                    .Found("offset " + std::to_string(head.offset)));
+  }
+
+  // All but the last of one length, as the index demands.
+  Result<> AddExtent(const Extent& extent) {
+    auto& extents = entry_.extents;
+    const bool fits = extents.empty() || (extents.back().length == extents.front().length &&
+                                          extent.length <= extents.front().length);
+    if (!fits) {
+      return Fail("upload.bad_part",
+                  "the pieces of '" + ShowPath(path_) + "' are of unequal length");
+    }
+    extents.push_back(extent);
+    return {};
+  }
+
+  Result<> Close() {
+    open_ = false;
+    const Attributes& a = entry_.attributes;
+    if (a.type != EntryType::kFolder) entry_.digest = tree_.Root();
+    TRY(index_.Add(path_, entry_));
+    root_.AddLeafHash(ReceiptLeaf(salt_, path_, a.type, a.size, entry_.digest));
+    return {};
+  }
+
+  IndexWriter& index_;
+  const ReceiptSalt& salt_;
+  TreeHasher root_;
+  bool open_ = false;
+  std::string path_;
+  IndexEntry entry_;
+  TreeHasher tree_;
+  uint64_t next_offset_ = 0;
+};
+
+Result<std::vector<PartReceipt>> InOrder(std::vector<PartReceipt> receipts) {
+  std::sort(receipts.begin(), receipts.end(),
+            [](const PartReceipt& a, const PartReceipt& b) { return a.part < b.part; });
+  for (uint32_t i = 0; i < receipts.size(); ++i) {
+    if (receipts[i].part != i) {
+      return Fail("upload.incomplete", "part " + std::to_string(i) + " is missing or doubled");
+    }
+  }
+  return receipts;
+}
+
+// What the snapshot will refer to must be there now; its content is authenticated by whoever reads
+// it.
+Result<> CheckThere(CiphertextStore& store, const StoredObject& object) {
+  ASSIGN_OR_RETURN(const auto reader, store.Open(object.name));
+  if (reader->size() != object.size) return Corrupt(object.name, "another size");
+  return {};
+}
+
+std::string ShowCounts(const ContentCounts& c) {
+  return std::to_string(c.files) + " files, " + std::to_string(c.folders) + " folders, " +
+         std::to_string(c.links) + " links, " + std::to_string(c.bytes) + " bytes";
+}
+
+}  // namespace
+
+Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& receipts,
+                                           const FinalizeRequest& request) const {
+  ASSIGN_OR_RETURN(const std::vector<PartReceipt> parts, InOrder(receipts));
+  const crypto::StreamContext record_context = ContextOf(kPartLabel, dataset_, epoch_);
+  ASSIGN_OR_RETURN(
+      const auto sealed_index,
+      SealedObjectWriter::New(store_, dek_.Expose(), ContextOf(kIndexLabel, dataset_, epoch_), 0));
+  IndexWriter index(dataset_, [&](ByteView bytes) { return sealed_index->Write(bytes); });
+  TRY(index.Begin());
+  Merger merger(index, request.salt);
+  std::vector<IndexObject> objects;
+  SnapshotInfo info;
+  for (const PartReceipt& receipt : parts) {
+    ASSIGN_OR_RETURN(PartRecordReader record,
+                     LoadRecord(store_, dek_.Expose(), record_context, draft_, receipt));
+    const PartRecordHead& head = record.head();
+    while (true) {
+      ASSIGN_OR_RETURN(const std::optional<RecordedPiece> piece, record.Next());
+      if (!piece) break;
+      TRY(merger.Add(*piece, static_cast<uint32_t>(objects.size())));
+    }
+    if (!head.has_object) continue;
+    TRY(CheckThere(store_, head.object));
+    objects.push_back({.name = head.object.name,
+                       .header = head.object_header,
+                       .sealed_size = head.object.size,
+                       .epoch = epoch_});
+    info.objects.push_back(head.object);
+  }
+  TRY(merger.ExpectWhole());
+  info.counts = index.counts();
+  info.root = merger.root();
+  if (!(info.counts == request.counts)) {
+    return Fail(MakeError("upload.count_mismatch", "the parts hold another number of entries")
+                    .Expected(ShowCounts(request.counts))
+                    .Found(ShowCounts(info.counts)));
+  }
+  if (info.root != request.root) {
+    return Fail(MakeError("dataset.root_mismatch", "the parts give another root than the client's")
+                    .Expected(ToHex(request.root))
+                    .Found(ToHex(info.root)));
+  }
+  TRY(index.Finish(objects));
+  ASSIGN_OR_RETURN(const SealedObject sealed, sealed_index->Finish());
+  info.snapshot = sealed.stored.name;
+  info.index_size = sealed.stored.size;
+  return info;
+}
+
+Result<> DraftWriter::DropRecords(const std::vector<PartReceipt>& receipts) const {
+  for (const PartReceipt& receipt : receipts) TRY(store_.Remove(receipt.record));
+  return {};
+}
+
+Result<> DraftWriter::Discard(const std::vector<PartReceipt>& receipts) const {
+  const crypto::StreamContext context = ContextOf(kPartLabel, dataset_, epoch_);
+  for (const PartReceipt& receipt : receipts) {
+    const Result<PartRecordReader> record =
+        LoadRecord(store_, dek_.Expose(), context, draft_, receipt);
+    // A record that is gone or damaged names nothing more; what it named is found by comparing List
+    // with the indexes.
+    if (record && record->head().has_object) TRY(store_.Remove(record->head().object.name));
+    TRY(store_.Remove(receipt.record));
+  }
+  return {};
+}
+
+}  // namespace cce::dataset

@@ -1,0 +1,391 @@
+#include "dataset/upload_plan.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <unordered_map>
+
+#include "base/file.h"
+#include "dataset/path.h"
+
+namespace cce::dataset {
+namespace {
+
+// Far below PartLimits::max_head_bytes, for any server's setting.
+constexpr uint64_t kMaxPlannedHeadBytes = uint64_t{4} << 20;
+constexpr size_t kReadSlice = size_t{1} << 20;
+
+struct PlanEntry {
+  uint64_t path_at = 0;  // in the plan's names
+  uint16_t path_size = 0;
+  Attributes attributes;
+  Digest digest{};  // known once its part was read; of files over one leaf only their leaves
+};
+
+// The pieces of a part are those of consecutive entries; only the first may begin inside its file,
+// and a piece that does not end its file is alone.
+struct PartSpan {
+  uint32_t first = 0;
+  uint32_t count = 0;
+  uint64_t first_offset = 0;
+  uint64_t payload = 0;
+  uint64_t head_bytes = 0;
+};
+
+int64_t Nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+Unexpected FileChanged(std::string_view path) {
+  return Fail("upload.file_changed", "'" + ShowPath(path) + "' changed after the folder was read");
+}
+
+struct DirCloser {
+  void operator()(DIR* dir) const { ::closedir(dir); }
+};
+
+Result<std::vector<std::string>> SortedNames(int root, const std::string& folder) {
+  UniqueFd fd(::openat(root, folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd.valid()) return FailErrno(ShowPath(folder), errno);
+  const std::unique_ptr<DIR, DirCloser> dir(::fdopendir(fd.get()));
+  if (dir == nullptr) return FailErrno(ShowPath(folder), errno);
+  fd.Release();
+  std::vector<std::string> names;
+  while (true) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return FailErrno(ShowPath(folder), errno);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace
+
+struct UploadPlan::Impl {
+  PlanOptions options;
+  UniqueFd root;
+  std::string names;  // all paths, end to end
+  std::vector<PlanEntry> entries;
+  std::unordered_map<uint32_t, std::string> targets;
+  std::unordered_map<uint32_t, std::vector<Digest>> leaves;  // of files over one leaf
+  std::vector<PartSpan> parts;
+  std::vector<std::atomic<bool>> read;  // per part
+  ContentCounts counts;
+
+  std::string_view Path(uint32_t entry) const {
+    return std::string_view(names).substr(entries[entry].path_at, entries[entry].path_size);
+  }
+
+  uint64_t PieceLength(const Attributes& a, uint64_t offset) const {
+    return std::min(a.size - offset, options.piece_size);
+  }
+
+  Result<> ScanFolder(const std::string& folder) {
+    ASSIGN_OR_RETURN(const std::vector<std::string> found,
+                     SortedNames(root.get(), folder.empty() ? "." : folder));
+    for (const std::string& name : found) {
+      TRY(ScanEntry(folder.empty() ? name : folder + "/" + name));
+    }
+    return {};
+  }
+
+  Result<> ScanEntry(const std::string& path) {
+    TRY(CheckPath(path));
+    struct stat info{};
+    if (::fstatat(root.get(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+      return FailErrno(ShowPath(path), errno);
+    }
+    if (entries.size() >= UINT32_MAX / 2) {
+      return Fail("dataset.too_large", "the folder holds more than 2^31 entries");
+    }
+    PlanEntry entry{.path_at = names.size(), .path_size = static_cast<uint16_t>(path.size())};
+    entry.attributes.mode = info.st_mode & 07777;
+    entry.attributes.mtime_ns = Nanoseconds(info.st_mtim);
+    const auto id = static_cast<uint32_t>(entries.size());
+    if (S_ISREG(info.st_mode)) {
+      entry.attributes.type = EntryType::kFile;
+      entry.attributes.size = static_cast<uint64_t>(info.st_size);
+      ++counts.files;
+      counts.bytes += entry.attributes.size;
+      if (entry.attributes.size > kDigestLeaf) leaves[id].resize(LeafCount(entry.attributes.size));
+    } else if (S_ISDIR(info.st_mode)) {
+      entry.attributes.type = EntryType::kFolder;
+      ++counts.folders;
+    } else if (S_ISLNK(info.st_mode)) {
+      entry.attributes.type = EntryType::kLink;
+      ASSIGN_OR_RETURN(targets[id], ReadTarget(path));
+      entry.attributes.size = targets[id].size();
+      ++counts.links;
+    } else {
+      return Fail(MakeError("upload.refused_kind", "'" + ShowPath(path) + "' cannot be uploaded")
+                      .Expected("a file, a folder or a symbolic link")
+                      .Found("a device, socket or pipe"));
+    }
+    names += path;
+    entries.push_back(entry);
+    if (S_ISDIR(info.st_mode)) return ScanFolder(path);
+    return {};
+  }
+
+  Result<std::string> ReadTarget(const std::string& path) const {
+    std::string target(kMaxLinkTarget + 1, '\0');
+    const ssize_t n = ::readlinkat(root.get(), path.c_str(), target.data(), target.size());
+    if (n < 0) return FailErrno(ShowPath(path), errno);
+    target.resize(static_cast<size_t>(n));
+    TRY(CheckLinkTarget(path, target));
+    return target;
+  }
+
+  void CutIntoParts() {
+    PartSpan part;
+    const auto close = [&] {
+      if (part.count > 0) parts.push_back(std::exchange(part, {}));
+    };
+    const auto add = [&](uint32_t entry, uint64_t offset) {
+      const PlanEntry& e = entries[entry];
+      if (part.count == 0) part = {.first = entry, .first_offset = offset};
+      ++part.count;
+      part.payload += PieceLength(e.attributes, offset);
+      part.head_bytes += kPieceHeadSize + e.path_size;
+    };
+    for (uint32_t i = 0; i < entries.size(); ++i) {
+      const uint64_t size = entries[i].attributes.size;
+      const bool full = (part.payload > 0 && part.payload + size > options.pack_target) ||
+                        part.count >= options.max_records ||
+                        part.head_bytes >= kMaxPlannedHeadBytes;
+      if (full || size > options.pack_target) close();
+      uint64_t offset = 0;
+      for (; size - offset > options.piece_size; offset += options.piece_size) {
+        add(i, offset);
+        close();
+      }
+      add(i, offset);
+    }
+    close();
+    read = std::vector<std::atomic<bool>>(parts.size());
+  }
+};
+
+namespace {
+
+// That the open file is still what the walk saw.
+Result<> CheckUnchanged(int fd, std::string_view path, const Attributes& attributes) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) return FailErrno(ShowPath(path), errno);
+  if (!S_ISREG(info.st_mode) || static_cast<uint64_t>(info.st_size) != attributes.size ||
+      Nanoseconds(info.st_mtim) != attributes.mtime_ns) {
+    return FileChanged(path);
+  }
+  return {};
+}
+
+}  // namespace
+
+// Named in the header only as PartReader.
+class PlanPartReader : public PartReader {
+ public:
+  PlanPartReader(UploadPlan::Impl& plan, uint32_t part, const DraftId& draft)
+      : plan_(plan), part_(part), span_(plan.parts[part]) {
+    AppendPartHeader(
+        pending_, {.draft = draft, .part = part, .records = span_.count, .payload = span_.payload});
+    digester_.Header(pending_);
+  }
+
+  uint64_t wire_size() const override {
+    return kPartHeaderSize + span_.head_bytes + span_.payload + kPartTrailerSize;
+  }
+  Digest digest() const override { return digest_; }
+
+  Result<size_t> Read(std::span<uint8_t> out) override {
+    size_t done = 0;
+    while (done < out.size()) {
+      const std::span<uint8_t> room = out.subspan(done);
+      if (sent_ < pending_.size()) {
+        const size_t n = std::min(room.size(), pending_.size() - sent_);
+        std::copy_n(pending_.begin() + static_cast<ptrdiff_t>(sent_), n, room.begin());
+        sent_ += n;
+        done += n;
+      } else if (left_ > 0) {
+        ASSIGN_OR_RETURN(const size_t n, ReadFileSlice(room));
+        done += n;
+      } else if (in_piece_) {
+        TRY(EndPiece());
+      } else if (next_ < span_.count) {
+        TRY(BeginPiece());
+      } else if (!ended_) {
+        ended_ = true;
+        digest_ = digester_.Finish();
+        Queue(ToBytes(ByteView(digest_)));
+      } else {
+        plan_.read[part_].store(true, std::memory_order_release);
+        break;
+      }
+    }
+    return done;
+  }
+
+ private:
+  void Queue(Bytes bytes) {
+    pending_ = std::move(bytes);
+    sent_ = 0;
+  }
+
+  Result<> BeginPiece() {
+    entry_ = span_.first + next_;
+    const Attributes& a = plan_.entries[entry_].attributes;
+    PieceHead head{.attributes = a,
+                   .offset = next_ == 0 ? span_.first_offset : 0,
+                   .path = std::string(plan_.Path(entry_))};
+    head.length = plan_.PieceLength(a, head.offset);
+    head.last = head.offset + head.length == a.size;
+    ++next_;
+    in_piece_ = true;
+    offset_ = head.offset;
+    head_.clear();
+    AppendPieceHead(head_, head);
+    Bytes bytes = head_;
+    if (a.type == EntryType::kLink) {
+      const std::string& target = plan_.targets.at(entry_);
+      hasher_.Update(AsBytes(target));
+      Append(bytes, AsBytes(target));
+    } else if (a.type == EntryType::kFile && head.length > 0) {
+      file_ = UniqueFd(::openat(plan_.root.get(), head.path.c_str(),
+                                O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+      if (!file_.valid()) return FailErrno(ShowPath(head.path), errno);
+      TRY(CheckUnchanged(file_.get(), head.path, a));
+      left_ = head.length;
+      at_ = head.offset;
+    }
+    Queue(std::move(bytes));
+    return {};
+  }
+
+  Result<size_t> ReadFileSlice(std::span<uint8_t> room) {
+    const size_t want = std::min<uint64_t>({room.size(), left_, kReadSlice});
+    ssize_t n = -1;
+    do {
+      n = ::pread(file_.get(), room.data(), want, static_cast<off_t>(at_));
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) return FailErrno(ShowPath(plan_.Path(entry_)), errno);
+    if (n == 0) return FileChanged(plan_.Path(entry_));
+    const auto got = static_cast<size_t>(n);
+    hasher_.Update(room.first(got));
+    left_ -= got;
+    at_ += got;
+    return got;
+  }
+
+  Result<> EndPiece() {
+    PlanEntry& entry = plan_.entries[entry_];
+    if (file_.valid()) {
+      TRY(CheckUnchanged(file_.get(), plan_.Path(entry_), entry.attributes));
+      file_.Reset();
+    }
+    const std::vector<Digest> leaves = hasher_.Finish();
+    digester_.Piece(head_, leaves);
+    const auto split = plan_.leaves.find(entry_);
+    if (split != plan_.leaves.end()) {
+      std::copy(leaves.begin(), leaves.end(),
+                split->second.begin() + static_cast<ptrdiff_t>(offset_ / kDigestLeaf));
+    } else if (entry.attributes.type != EntryType::kFolder) {
+      entry.digest = leaves.empty() ? TreeHasher().Root() : leaves.front();
+    }
+    in_piece_ = false;
+    return {};
+  }
+
+  UploadPlan::Impl& plan_;
+  const uint32_t part_;
+  const PartSpan& span_;
+  PartDigester digester_;
+  PieceHasher hasher_;
+  Digest digest_{};
+  Bytes pending_;  // header, head or trailer on its way out
+  size_t sent_ = 0;
+  Bytes head_;  // of the piece under way
+  uint32_t next_ = 0;
+  uint32_t entry_ = 0;
+  uint64_t offset_ = 0;
+  bool in_piece_ = false;
+  bool ended_ = false;
+  UniqueFd file_;
+  uint64_t left_ = 0;
+  uint64_t at_ = 0;
+};
+
+UploadPlan::UploadPlan(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+UploadPlan::UploadPlan(UploadPlan&&) noexcept = default;
+UploadPlan& UploadPlan::operator=(UploadPlan&&) noexcept = default;
+UploadPlan::~UploadPlan() = default;
+
+Result<UploadPlan> UploadPlan::Scan(const std::string& path, const PlanOptions& options) {
+  if (options.pack_target > options.piece_size || options.piece_size > kMaxObjectPlain ||
+      options.piece_size == 0 || options.piece_size % kDigestLeaf != 0 ||
+      options.max_records == 0) {
+    return Fail("internal.bug", "plan options outside their limits");
+  }
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) return FailErrno(path, errno);
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  std::filesystem::path folder(path);
+  const bool whole_folder = S_ISDIR(info.st_mode);
+  const std::string name = folder.filename();
+  if (!whole_folder) folder = folder.has_parent_path() ? folder.parent_path() : ".";
+  impl->root = UniqueFd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!impl->root.valid()) return FailErrno(folder.native(), errno);
+  if (whole_folder) {
+    TRY(impl->ScanFolder(""));
+  } else {
+    TRY(impl->ScanEntry(name));
+  }
+  impl->CutIntoParts();
+  return UploadPlan(std::move(impl));
+}
+
+const ContentCounts& UploadPlan::counts() const { return impl_->counts; }
+
+uint32_t UploadPlan::part_count() const { return static_cast<uint32_t>(impl_->parts.size()); }
+
+uint64_t UploadPlan::PartPayload(uint32_t part) const { return impl_->parts[part].payload; }
+
+uint64_t UploadPlan::PartRecords(uint32_t part) const { return impl_->parts[part].count; }
+
+Result<std::unique_ptr<PartReader>> UploadPlan::OpenPart(uint32_t part,
+                                                         const DraftId& draft) const {
+  if (part >= part_count()) return Fail("internal.bug", "a part number outside the plan");
+  return std::make_unique<PlanPartReader>(*impl_, part, draft);
+}
+
+Result<Digest> UploadPlan::Root(const ReceiptSalt& salt) const {
+  for (size_t i = 0; i < impl_->read.size(); ++i) {
+    if (!impl_->read[i].load(std::memory_order_acquire)) {
+      return Fail("upload.incomplete", "part " + std::to_string(i) + " was not read yet");
+    }
+  }
+  TreeHasher root;
+  for (uint32_t i = 0; i < impl_->entries.size(); ++i) {
+    const PlanEntry& entry = impl_->entries[i];
+    Digest digest = entry.digest;
+    if (const auto split = impl_->leaves.find(i); split != impl_->leaves.end()) {
+      TreeHasher content;
+      for (const Digest& leaf : split->second) content.AddLeafHash(leaf);
+      digest = content.Root();
+    }
+    root.AddLeafHash(
+        ReceiptLeaf(salt, impl_->Path(i), entry.attributes.type, entry.attributes.size, digest));
+  }
+  return root.Root();
+}
+
+}  // namespace cce::dataset

@@ -1,0 +1,142 @@
+#include "store/directory_store.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace cce::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DirectoryStoreTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = testing::TempDir() + "store-XXXXXX";
+    ASSERT_NE(::mkdtemp(path.data()), nullptr);
+    root_ = path;
+    store_ = DirectoryStore::Open(root_).value();
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  fs::path PathOf(const dataset::ObjectName& name) const {
+    const std::string hex = ToHex(name);
+    return fs::path(root_) / hex.substr(0, 2) / hex;
+  }
+  size_t FilesInRoot() const {
+    size_t n = 0;
+    for (const auto& entry : fs::directory_iterator(root_)) n += entry.is_regular_file();
+    return n;
+  }
+
+  std::string root_;
+  std::unique_ptr<DirectoryStore> store_;
+};
+
+TEST_F(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("ciphertext"));
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->name, crypto::Sha256(AsBytes("ciphertext")));
+  EXPECT_EQ(stored->size, 10u);
+  struct stat info{};
+  ASSERT_EQ(::stat(PathOf(stored->name).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0444u & ~022u);
+  const auto reader = store_->Open(stored->name);
+  ASSERT_TRUE(reader);
+  Bytes part(4);
+  ASSERT_TRUE((*reader)->ReadAt(6, part));
+  EXPECT_EQ(AsText(part), "text");
+}
+
+TEST_F(DirectoryStoreTest, PuttingTwiceKeepsOneObjectAndNothingElse) {
+  const auto first = dataset::PutObject(*store_, AsBytes("same")).value();
+  const auto second = dataset::PutObject(*store_, AsBytes("same")).value();
+  EXPECT_EQ(first.name, second.name);
+  EXPECT_EQ(FilesInRoot(), 0u);
+}
+
+TEST_F(DirectoryStoreTest, ADroppedWriterLeavesNothing) {
+  {
+    const auto writer = store_->NewObject(0).value();
+    ASSERT_TRUE(writer->Write(AsBytes("half")));
+    EXPECT_EQ(FilesInRoot(), 1u);
+  }
+  EXPECT_EQ(FilesInRoot(), 0u);
+}
+
+TEST_F(DirectoryStoreTest, NamesWhatIsMissing) {
+  const auto missing = store_->Open(dataset::ObjectName{});
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, "dataset.missing_object");
+  EXPECT_NE(missing.error().message.find(ToHex(dataset::ObjectName{})), std::string::npos);
+}
+
+TEST_F(DirectoryStoreTest, DoesNotFollowALinkInAnObjectsPlace) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
+  const fs::path elsewhere = fs::path(root_) / "elsewhere";
+  fs::rename(PathOf(stored.name), elsewhere);
+  fs::create_symlink(elsewhere, PathOf(stored.name));
+  const auto opened = store_->Open(stored.name);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, "dataset.corrupt");
+}
+
+TEST_F(DirectoryStoreTest, AFolderOrPipeInAnObjectsPlaceIsRefused) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
+  fs::remove(PathOf(stored.name));
+  ASSERT_EQ(::mkfifo(PathOf(stored.name).c_str(), 0600), 0);
+  EXPECT_EQ(store_->Open(stored.name).error().code, "dataset.corrupt");
+}
+
+TEST_F(DirectoryStoreTest, ReadingPastTheEndIsCorrupt) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
+  const auto reader = store_->Open(stored.name).value();
+  fs::permissions(PathOf(stored.name), fs::perms::owner_write, fs::perm_options::add);
+  fs::resize_file(PathOf(stored.name), 3);
+  Bytes out(6);
+  EXPECT_EQ(reader->ReadAt(0, out).error().code, "dataset.corrupt");
+}
+
+TEST_F(DirectoryStoreTest, RefusesBeforeWritingWhereTheDiskIsTooFull) {
+  const auto writer = store_->NewObject(uint64_t{1} << 60);
+  ASSERT_FALSE(writer);
+  EXPECT_EQ(writer.error().code, "io.disk_full");
+  EXPECT_EQ(FilesInRoot(), 0u);
+}
+
+TEST_F(DirectoryStoreTest, ListsObjectsAndNothingElse) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
+  std::ofstream(fs::path(root_) / "stray") << "x";
+  std::ofstream(PathOf(stored.name).parent_path() / "stray") << "x";
+  std::vector<dataset::StoredObject> found;
+  ASSERT_TRUE(store_->List([&](const dataset::StoredObject& object) -> Result<> {
+    found.push_back(object);
+    return {};
+  }));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].name, stored.name);
+  EXPECT_EQ(found[0].size, 6u);
+}
+
+TEST_F(DirectoryStoreTest, RemovesObjectsAndLeftovers) {
+  const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
+  EXPECT_TRUE(store_->Remove(stored.name));
+  EXPECT_TRUE(store_->Remove(stored.name));
+  EXPECT_FALSE(store_->Open(stored.name));
+  std::ofstream(fs::path(root_) / ".new-0123") << "x";
+  EXPECT_TRUE(store_->RemoveLeftovers());
+  EXPECT_EQ(FilesInRoot(), 0u);
+}
+
+TEST(DirectoryStore, DoesNotMakeAFolderUnasked) {
+  const auto store = DirectoryStore::Open(testing::TempDir() + "not-there");
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, "io.not_found");
+}
+
+}  // namespace
+}  // namespace cce::store
