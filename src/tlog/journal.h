@@ -27,11 +27,18 @@ namespace cce::tlog {
 // Largest entry text, in bytes.
 constexpr size_t kMaxEntry = size_t{32} << 20;
 
-struct JournalConfig {
-  std::string origin;            // the log's name in checkpoints: no spaces, no '+'
-  const Clock* clock = nullptr;  // outlives the journal
-  FreshnessSource* freshness =
-      nullptr;  // outlives Open; null (development): a rollback goes unseen
+struct JournalOptions {
+  std::unique_ptr<JournalStore> store;
+  SecretBytes base_key;                  // 32 bytes or more: the sealing keys are derived from it
+  SecretBytes log_seed;                  // 32 bytes: Ed25519, signs checkpoints
+  std::string origin;                    // the log's name in checkpoints: no spaces, no '+'
+  const Clock* clock = nullptr;          // outlives the journal
+  FreshnessSource* freshness = nullptr;  // used by Open; null (development): a rollback goes unseen
+};
+
+struct NewEntry {
+  std::string_view type;  // 1 to 64 bytes
+  const json::object& data;
 };
 
 // Thread-safe.
@@ -42,17 +49,17 @@ class Journal {
                                       const json::object& data)>;
 
   // Replays all entries through `fold`; what it built counts only if Open succeeds, as head and
-  // freshness are checked at the end. `base_key` of 32 bytes or more, `log_seed` of 32 (Ed25519).
-  // Errors: those above; fold's; the store's; the freshness source's.
-  static Result<std::unique_ptr<Journal>> Open(std::unique_ptr<JournalStore> store,
-                                               ByteView base_key, SecretBytes log_seed,
-                                               JournalConfig config, const Fold& fold);
+  // freshness are checked at the end. Errors: those above; fold's; the store's; the freshness
+  // source's.
+  static Result<std::unique_ptr<Journal>> Open(JournalOptions options, const Fold& fold);
   ~Journal();
 
   // On disk when it returns; the number of the entry. After an error the entry is not there; if the
   // store cannot tell, every later append fails with journal.conflict until the journal is opened
-  // anew. Errors: input.too_large, io.*, journal.conflict.
+  // anew. Errors: input.malformed (no UTF-8, too deep), input.too_large, io.*, journal.conflict.
   Result<uint64_t> Append(std::string_view type, const json::object& data);
+  // All of them or none, in one transaction; the number of the first.
+  Result<uint64_t> AppendAll(std::span<const NewEntry> entries);
   // The entries from `from` on, checked again as they are read.
   Result<> Replay(uint64_t from, const Fold& fold) const;
 
@@ -62,6 +69,7 @@ class Journal {
 
   // -- the public log
   Result<std::string> SignedCheckpoint() const;  // of the present size
+  // Discloses the entry's text: not for entries that hold secrets.
   Result<EntryProof> Prove(uint64_t seq) const;  // against the present size
   Result<std::vector<MerkleHash>> ConsistencyProof(uint64_t old_size, uint64_t size) const;
   // Tiles for publication, as in merkle.h; and entry bundles: each commitment after its length as

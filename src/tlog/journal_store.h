@@ -19,9 +19,11 @@ class JournalStore {
   virtual ~JournalStore() = default;
   // One more than the highest row; 0 where there is none.
   virtual Result<uint64_t> Size() = 0;
-  // Entry and head in one transaction, on disk before it returns. journal.conflict unless
-  // `expected_seq` is Size(); after any error nothing was written, or Size() tells that it was.
-  virtual Result<> Append(uint64_t expected_seq, ByteView sealed_entry, ByteView sealed_head) = 0;
+  // Entries (numbered from `expected_seq` on) and head in one transaction, on disk before it
+  // returns. journal.conflict unless `expected_seq` is Size(); after any error nothing was written,
+  // or Size() tells that it was.
+  virtual Result<> Append(uint64_t expected_seq, std::span<const Bytes> sealed_entries,
+                          ByteView sealed_head) = 0;
   // Rows from `from` on in order, with the numbers that the rows carry: gaps are the caller's to
   // see.
   virtual Result<> ForEach(uint64_t from, const Visit& visit) = 0;
