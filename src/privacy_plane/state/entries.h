@@ -41,6 +41,9 @@ Entry ResultReceived(const JobId& job, const ResultRecord& result);
 Entry GateReported(const JobId& job, const json::object& manifest_report,
                    const std::vector<json::object>& owner_reports, bool needs_human);
 Entry OwnerDecided(const JobId& job, const DecisionRecord& decision);
+// What the manifest encloses with its proof of inclusion: nothing in it is confidential.
+Entry ResultApproved(const JobId& job, uint32_t attempt, const Digest32& output,
+                     const Digest32& result, std::string_view decision);
 Entry JobReleased(const JobId& job, std::string_view manifest);
 // Ends without a release: state kRejected, kFailed or kCancelled.
 Entry JobEnded(const JobId& job, protocol::JobState state, protocol::Outcome outcome);

@@ -154,6 +154,16 @@ Result<> ApplyOwnerDecided(Tables&, At, JobRecord& job, Fields& f) {
   return {};
 }
 
+Result<> ApplyApproved(Tables&, At at, JobRecord& job, Fields& f) {
+  Attempt(f);
+  HexField<32>(f, "output");
+  HexField<32>(f, "result");
+  job.decision = f.Choice("decision", {"auto_approved", "approved"});
+  TRY(f.Finish());
+  job.approved_entry = at.seq;
+  return {};
+}
+
 Result<> ApplyReleased(Tables&, At at, JobRecord& job, Fields& f) {
   job.manifest = f.String("manifest", {.max = size_t{16} << 20});
   TRY(f.Finish());
@@ -273,6 +283,16 @@ Entry OwnerDecided(const JobId& job, const DecisionRecord& decision) {
            {"signature", ToHex(decision.signature)}}};
 }
 
+Entry ResultApproved(const JobId& job, uint32_t attempt, const Digest32& output,
+                     const Digest32& result, std::string_view decision) {
+  return {"result.approved",
+          {{"job", ToHex(job)},
+           {"attempt", attempt},
+           {"output", ToHex(output)},
+           {"result", ToHex(result)},
+           {"decision", decision}}};
+}
+
 Entry JobReleased(const JobId& job, std::string_view manifest) {
   return {"job.released", {{"job", ToHex(job)}, {"manifest", manifest}}};
 }
@@ -290,17 +310,12 @@ Result<bool> ApplyJobEntry(Tables& tables, uint64_t seq, int64_t millis, std::st
                            const json::object& entry) {
   using Applier = Result<> (*)(Tables&, At, JobRecord&, Fields&);
   static const std::map<std::string_view, Applier> kAppliers = {
-      {"job.submitted", ApplySubmitted},
-      {"attempt.started", ApplyAttempt},
-      {"machine.started", ApplyMachineStarted},
-      {"challenge.issued", ApplyChallenge},
-      {"keys.released", ApplyKeysReleased},
-      {"step.refused", ApplyRefused},
-      {"result.received", ApplyResult},
-      {"gate.reported", ApplyGateReported},
-      {"owner.decided", ApplyOwnerDecided},
-      {"job.released", ApplyReleased},
-      {"job.ended", ApplyEnded},
+      {"job.submitted", ApplySubmitted},        {"attempt.started", ApplyAttempt},
+      {"machine.started", ApplyMachineStarted}, {"challenge.issued", ApplyChallenge},
+      {"keys.released", ApplyKeysReleased},     {"step.refused", ApplyRefused},
+      {"result.received", ApplyResult},         {"gate.reported", ApplyGateReported},
+      {"owner.decided", ApplyOwnerDecided},     {"result.approved", ApplyApproved},
+      {"job.released", ApplyReleased},          {"job.ended", ApplyEnded},
       {"job.delivered", ApplyDelivered},
   };
   const auto applier = kAppliers.find(type);

@@ -135,7 +135,9 @@ struct JobRecord {
   std::vector<json::object> owner_reports;  // one a dataset, in the spec's order
   bool needs_human = false;
   std::vector<DecisionRecord> decisions;
-  std::string manifest;  // the bundle's text, once released
+  std::string decision;                    // "auto_approved" or "approved", once it is
+  std::optional<uint64_t> approved_entry;  // journal sequence number of result.approved
+  std::string manifest;                    // the bundle's text, once released
   std::vector<RefusalRecord> refusals;
 };
 

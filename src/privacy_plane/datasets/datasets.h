@@ -1,0 +1,53 @@
+// Datasets at cced: owners' policies, uploads, snapshots. Encryption is done here, as internal
+// business logic: plaintext is never written to disk. Thread-safe.
+#pragma once
+
+#include <functional>
+
+#include "dataset/part_wire.h"
+#include "privacy_plane/core.h"
+#include "protocol/key_release.h"
+#include "protocol/upload.h"
+
+namespace cce::privacy_plane {
+
+class Datasets {
+ public:
+  // `on_snapshot` is told of each new snapshot once it is in the journal (the leak index is built
+  // then).
+  Datasets(Core& core, std::function<void(const DatasetId&, const SnapshotId&)> on_snapshot)
+      : core_(core), on_snapshot_(std::move(on_snapshot)) {}
+
+  // The first policy's signer must be the contract's owner(); a later one is signed by the same
+  // owner, names the one before and raises the version by one. Errors: policy.*, signer.*, chain.*.
+  Result<protocol::DatasetInfo> SetPolicy(const DatasetId& dataset,
+                                          const protocol::SetPolicyRequest& request);
+  Result<protocol::DatasetInfo> Info(const DatasetId& dataset) const;
+
+  // One part of the token's draft; repeats of an acknowledged part change nothing. Errors:
+  // upload.*, dataset.*, io.*.
+  Result<dataset::PartReceipt> AcceptPart(const TokenRecord& token, uint32_t part,
+                                          const dataset::ByteSource& source);
+  Result<protocol::DraftStatus> Status(const TokenRecord& token) const;
+  // Makes the snapshot and the signed receipt; repeats give the same receipt.
+  Result<protocol::FinalizeReply> Finalize(const TokenRecord& token,
+                                           const protocol::FinalizeMessage& message);
+
+  // The DEK of one epoch; dataset.epoch_ended once its secret is destroyed.
+  Result<SecretBytes> DekOf(const DatasetId& dataset, uint32_t epoch) const;
+  // What the reader of a snapshot needs.
+  Result<std::vector<protocol::EpochKey>> Keys(const DatasetId& dataset,
+                                               const SnapshotId& snapshot) const;
+
+ private:
+  Result<> CheckFirstPolicy(const DatasetId& dataset, const Wallet& signer,
+                            const chain::Block& block);
+  Result<DraftRecord> Draft(const TokenRecord& token) const;
+  Result<std::string> SignReceipt(const DraftRecord& draft, const dataset::SnapshotInfo& info,
+                                  const protocol::FinalizeMessage& message, UnixSeconds now) const;
+
+  Core& core_;
+  std::function<void(const DatasetId&, const SnapshotId&)> on_snapshot_;
+};
+
+}  // namespace cce::privacy_plane
