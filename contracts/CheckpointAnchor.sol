@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
 /// Anchors of audit logs: for each writer the newest checkpoint (size, Merkle root) of its log. A writer is

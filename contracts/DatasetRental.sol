@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
 /// The development rental contract: one dataset, whose id is this contract's address. cced itself only reads

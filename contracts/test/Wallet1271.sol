@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0
+// SPDX-License-Identifier: UNLICENSED
 pragma solidity 0.8.37;
 
 /// For tests: the smallest EIP-1271 wallet, with one key.
