@@ -62,8 +62,9 @@ class LeakIndexBuilder {
   // Call once, last.
   Result<LeakIndex> Finish();
 
- private:
   struct Impl;
+
+ private:
   explicit LeakIndexBuilder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,54 @@
+#include "gate/index_data.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace cce::gate {
+
+void KeySet::Assign(std::vector<uint64_t> sorted) {
+  keys_ = std::move(sorted);
+  const int bits = std::clamp(static_cast<int>(std::bit_width(keys_.size())) - 2, 0, 24);
+  shift_ = 48 - bits;
+  buckets_.assign((size_t{1} << bits) + 1, 0);
+  size_t at = 0;
+  for (size_t b = 0; b + 1 < buckets_.size(); ++b) {
+    buckets_[b] = static_cast<uint32_t>(at);
+    while (at < keys_.size() && keys_[at] >> shift_ == b) ++at;
+  }
+  buckets_.back() = static_cast<uint32_t>(keys_.size());
+}
+
+std::optional<size_t> KeySet::Find(uint64_t key) const {
+  if (keys_.empty()) return std::nullopt;
+  key &= kKeyMask;
+  const size_t b = key >> shift_;
+  const auto begin = keys_.begin() + buckets_[b];
+  const auto end = keys_.begin() + buckets_[b + 1];
+  const auto at = std::lower_bound(begin, end, key);
+  if (at == end || *at != key) return std::nullopt;
+  return static_cast<size_t>(at - keys_.begin());
+}
+
+std::span<const Posting> PostingTable::Find(uint64_t key) const {
+  const auto at = keys.Find(key);
+  if (!at) return {};
+  return std::span(postings).subspan(start[*at], start[*at + 1] - start[*at]);
+}
+
+double TableInfo::Left(uint32_t a, uint32_t b) const {
+  const size_t n = std::min(columns.size(), kMaxFactorColumns);
+  if (a >= n || b >= n || factor.empty()) return 1;
+  return factor[a * n + b] / 255.0;
+}
+
+std::string LeakIndex::Data::RowName(uint32_t row) const {
+  return "row " + std::to_string(rows[row].number) + " of " + TableOfRow(row).name;
+}
+
+LeakIndex::LeakIndex(std::unique_ptr<Data> data) : data_(std::move(data)) {}
+LeakIndex::LeakIndex(LeakIndex&&) noexcept = default;
+LeakIndex& LeakIndex::operator=(LeakIndex&&) noexcept = default;
+LeakIndex::~LeakIndex() = default;
+LeakIndexStats LeakIndex::stats() const { return data_->stats; }
+
+}  // namespace cce::gate

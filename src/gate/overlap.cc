@@ -1,0 +1,41 @@
+#include "gate/overlap.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "gate/text.h"
+#include "gate/winnow.h"
+
+namespace cce::gate {
+
+void DetectOverlap(const LeakIndex::Data& data, const View& view, int dataset,
+                   std::vector<Finding>& findings) {
+  if (data.shingles.size() == 0 || view.bytes.empty()) return;
+  Winnower winnower(data.hash);
+  TextNormaliser normaliser;
+  const bool text = view.kind != ViewKind::kBinary && view.kind != ViewKind::kUnreadable;
+  const uint64_t thin = (uint64_t{1} << data.stats.shingle_thinning) - 1;
+  std::unordered_set<uint64_t> seen;
+  size_t hits = 0;
+  std::string normal;
+  constexpr size_t kPiece = size_t{1} << 16;
+  for (size_t at = 0; at < view.bytes.size(); at += kPiece) {
+    const std::string_view piece = AsText(view.bytes).substr(at, kPiece);
+    normal.clear();
+    if (text) normaliser.Feed(piece, normal);
+    winnower.Feed(text ? std::string_view(normal) : piece, [&](uint64_t f, uint64_t) {
+      if ((f & thin) != 0 || !seen.insert(f).second) return;
+      hits += data.shingles.Find(f).has_value();
+    });
+  }
+  if (hits < 60 && (hits < 3 || hits * 50 < seen.size())) return;
+  findings.push_back({.cls = FindingClass::kOverlap,
+                      .strength = std::min(0.95, 0.5 + 0.05 * static_cast<double>(hits)),
+                      .file = ChainText(view),
+                      .message = std::to_string(hits) + " of " + std::to_string(seen.size()) +
+                                 " fingerprints are of the dataset's bytes",
+                      .count = hits,
+                      .dataset = dataset});
+}
+
+}  // namespace cce::gate
