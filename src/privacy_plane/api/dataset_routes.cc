@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <charconv>
+
+#include "privacy_plane/api/routes.h"
+
+namespace cce::privacy_plane {
+namespace {
+
+constexpr uint64_t kMaxPart = uint64_t{256} << 20;
+constexpr size_t kCopyBuffer = size_t{1} << 20;
+
+Result<json::object> SetPolicy(Datasets& datasets, net::Request& request) {
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const std::string text, Text(request, size_t{2} << 20));
+  ASSIGN_OR_RETURN(const protocol::SetPolicyRequest message, protocol::ReadSetPolicyRequest(text));
+  ASSIGN_OR_RETURN(const protocol::DatasetInfo info, datasets.SetPolicy(dataset, message));
+  return protocol::ToJsonObject(info);
+}
+
+Result<json::object> ShowDataset(const Datasets& datasets, const net::Request& request) {
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const protocol::DatasetInfo info, datasets.Info(dataset));
+  return protocol::ToJsonObject(info);
+}
+
+// The upload token, if it is the one of the draft in the path.
+Result<TokenRecord> DraftToken(const SignIn& sign_in, const net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token,
+                   sign_in.Authorize(request.headers, TokenRecord::Purpose::kUpload));
+  if (ToHex(token.draft) != request.params.at("draft")) {
+    return Fail("signin.token", "the token is another draft's");
+  }
+  return token;
+}
+
+Result<json::object> AcceptPart(Modules& modules, net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
+  const std::string& text = request.params.at("part");
+  uint32_t part = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), part);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return Fail("input.malformed", "a part's number is no number");
+  }
+  ASSIGN_OR_RETURN(const dataset::PartReceipt receipt,
+                   modules.datasets.AcceptPart(token, part, [&request](std::span<uint8_t> out) {
+                     return request.body.Read(out);
+                   }));
+  return json::object{{"part", receipt.part}, {"digest", ToHex(receipt.digest)}};
+}
+
+Result<json::object> DraftStatus(Modules& modules, const net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
+  ASSIGN_OR_RETURN(const protocol::DraftStatus status, modules.datasets.Status(token));
+  return protocol::ToJsonObject(status);
+}
+
+Result<json::object> Finalize(Modules& modules, net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
+  ASSIGN_OR_RETURN(const std::string text, Text(request));
+  ASSIGN_OR_RETURN(const protocol::FinalizeMessage message, protocol::ReadFinalizeMessage(text));
+  ASSIGN_OR_RETURN(const protocol::FinalizeReply reply, modules.datasets.Finalize(token, message));
+  return protocol::ToJsonObject(reply);
+}
+
+// Ciphertext for a CVM: its storage token opens exactly the objects of its job's snapshots, while
+// the job runs.
+Result<net::Response> StoredObject(Core& core, const net::Request& request) {
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const auto name, ArrayFromHex<32>(request.params.at("object")));
+  ASSIGN_OR_RETURN(const std::string token, BearerToken(request.headers));
+  ASSIGN_OR_RETURN(const JobId id, ArrayFromHex<16>(std::string_view(token).substr(0, 32)));
+  TRY(core.state->Read([&](const Tables& tables) -> Result<> {
+    const auto job = tables.jobs.find(id);
+    const bool good = job != tables.jobs.end() &&
+                      job->second.state == protocol::JobState::kRunning &&
+                      ConstantTimeEqual(AsBytes(core.keys->StorageToken(id, job->second.attempt)),
+                                        AsBytes(token));
+    if (!good) return Fail("signin.token", "the storage token opens nothing");
+    for (const protocol::JobDataset& input : job->second.spec.datasets) {
+      if (input.dataset != dataset) continue;
+      if (input.snapshot == name) return {};
+      const auto& objects = tables.datasets.at(dataset).snapshots.at(input.snapshot).objects;
+      if (std::ranges::find(objects, name, &dataset::StoredObject::name) != objects.end()) {
+        return {};
+      }
+    }
+    return Fail("signin.token", "the object is none of this job's");
+  }));
+  ASSIGN_OR_RETURN(const auto store, core.open_store(dataset));
+  ASSIGN_OR_RETURN(auto opened, store->Open(name));
+  const std::shared_ptr<dataset::ObjectReader> reader = std::move(opened);
+  net::Response response;
+  response.headers["content-type"] = "application/octet-stream";
+  response.stream_size = reader->size();
+  response.stream = [reader](const net::Sink& sink) -> Result<> {
+    Bytes buffer(kCopyBuffer);
+    for (uint64_t at = 0; at < reader->size(); at += buffer.size()) {
+      buffer.resize(std::min<uint64_t>(kCopyBuffer, reader->size() - at));
+      TRY(reader->ReadAt(at, buffer));
+      TRY(sink(buffer));
+    }
+    return {};
+  };
+  return response;
+}
+
+}  // namespace
+
+void AddDatasetRoutes(net::Router& router, Modules& modules) {
+  router.Add(
+      "PUT", "/v1/datasets/{dataset}/policy",
+      [&modules](net::Request& request) { return Answer(SetPolicy(modules.datasets, request)); },
+      uint64_t{2} << 20);
+  router.Add("GET", "/v1/datasets/{dataset}", [&modules](net::Request& request) {
+    return Answer(ShowDataset(modules.datasets, request));
+  });
+  router.Add(
+      "PUT", "/v1/drafts/{draft}/parts/{part}",
+      [&modules](net::Request& request) { return Answer(AcceptPart(modules, request)); }, kMaxPart);
+  router.Add("GET", "/v1/drafts/{draft}",
+             [&modules](net::Request& request) { return Answer(DraftStatus(modules, request)); });
+  router.Add("POST", "/v1/drafts/{draft}/finalize",
+             [&modules](net::Request& request) { return Answer(Finalize(modules, request)); });
+  router.Add("GET", "/v1/store/{dataset}/{object}", [&modules](net::Request& request) {
+    Result<net::Response> response = StoredObject(modules.core, request);
+    return response ? std::move(*response) : net::Response::Problem(response.error());
+  });
+}
+
+}  // namespace cce::privacy_plane
