@@ -1,0 +1,110 @@
+// tsm-sim: a simulated TEE chip, for development. It is a piece of hardware under a root of its
+// own; nothing that it signs is accepted under Intel's.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "sim/chip.h"
+#include "sim/measure.h"
+#include "sim/server.h"
+#include "sim/tdx_quote.h"
+
+namespace cce::sim {
+namespace {
+
+struct Arguments {
+  std::string state;
+  std::string out;
+  std::string guest = "process";
+  std::vector<std::string> roles;
+  ServeOptions serve;
+};
+
+void Print(const std::string& line) { std::puts(line.c_str()); }
+
+Result<> Init(const Arguments& a) {
+  ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
+  ASSIGN_OR_RETURN(const std::string root, chip.RootJson());
+  Print(root);
+  return {};
+}
+
+Result<> WriteCollateral(const Arguments& a) {
+  ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
+  if (a.out.empty() || a.out == "-") {
+    Print(chip.collateral());
+    return {};
+  }
+  return WriteFileAtomic(a.out, AsBytes(chip.collateral()));
+}
+
+Result<> PrintMeasurement(const Arguments& a) {
+  ASSIGN_OR_RETURN(const std::vector<SealedFile> files, SealNamedFiles(a.roles));
+  ASSIGN_OR_RETURN(const protocol::ChipMeasurement measurement, Measure(a.guest, files));
+  Print(ToPrettyJson(protocol::ChipMeasurementToJson(measurement)));
+  return {};
+}
+
+Result<> PrintDefects() {
+  for (const Defect& defect : AllDefects()) {
+    if (defect.name.empty()) continue;
+    std::printf("%-20.*s %.*s\n", static_cast<int>(defect.name.size()), defect.name.data(),
+                static_cast<int>(defect.meaning.size()), defect.meaning.data());
+  }
+  return {};
+}
+
+void AddServe(CLI::App& app, Arguments& a) {
+  app.add_option("--state", a.serve.state, "folder of the chip's keys")->required();
+  app.add_option("--socket", a.serve.socket, "Unix socket for launchers");
+  app.add_option("--run", a.serve.run,
+                 "folder for the machines' fronts (default: beside the socket)");
+  CLI::Option* const mount =
+      app.add_option("--mount", a.serve.mount, "where to mount a permanent front");
+  CLI::Option* const file =
+      app.add_option("--file", a.serve.files, "role=PATH, measured for the permanent front");
+  app.add_option("--front", a.serve.front, "name of the permanent front")->needs(mount);
+  app.add_option("--guest", a.serve.guest, "guest kind of the permanent front: " + GuestKinds());
+  app.add_option("--defect", a.serve.defect, "give defective evidence (see tsm-sim defects)");
+  mount->needs(file);
+  file->needs(mount);
+}
+
+int Main(int argc, char** argv) {
+  Arguments a;
+  CLI::App app{"A simulated TEE chip, for development"};
+  app.require_subcommand(1);
+  CLI::App* const init = app.add_subcommand("init", "make the chip's keys and certificates");
+  init->add_option("--state", a.state, "folder of the chip's keys")->required();
+  CLI::App* const root = app.add_subcommand("root", "print the root certificate and its digests");
+  root->add_option("--state", a.state, "folder of the chip's keys")->required();
+  CLI::App* const collateral = app.add_subcommand("collateral", "write the collateral bundle");
+  collateral->add_option("--state", a.state, "folder of the chip's keys")->required();
+  collateral->add_option("--out", a.out, "file (default: standard output)");
+  CLI::App* const measure = app.add_subcommand("measure", "print what the chip would measure");
+  measure->add_option("--guest", a.guest, "guest kind: " + GuestKinds())->capture_default_str();
+  measure->add_option("--role", a.roles, "role=FILE, in the machine's own order")->required();
+  CLI::App* const defects = app.add_subcommand("defects", "list the defects for negative tests");
+  CLI::App* const serve = app.add_subcommand("serve", "be the chip");
+  AddServe(*serve, a);
+  CLI11_PARSE(app, argc, argv);
+
+  StartLog("tsm-sim", LogLevel::kInfo);
+  Result<> done;
+  if (init->parsed() || root->parsed()) done = Init(a);
+  if (collateral->parsed()) done = WriteCollateral(a);
+  if (measure->parsed()) done = PrintMeasurement(a);
+  if (defects->parsed()) done = PrintDefects();
+  if (serve->parsed()) done = Serve(a.serve);
+  if (done) return 0;
+  std::fputs((FormatError(done.error()) + "\n").c_str(), stderr);
+  return 1;
+}
+
+}  // namespace
+}  // namespace cce::sim
+
+int main(int argc, char** argv) { return cce::sim::Main(argc, argv); }
