@@ -74,7 +74,7 @@ void Exchange::EndBody() {
 
 void Exchange::FailBody(Error error) {
   const std::lock_guard lock(mutex_);
-  body_error_ = std::move(error);
+  if (!body_error_) body_error_ = std::move(error);  // the first is the cause
   wake_handler_.notify_one();
 }
 

@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxHeaderBytes = 64 * 1024;
 constexpr size_t kMaxErrorBody = 256 * 1024;
+constexpr uint64_t kExpectContinueFrom = 1024 * 1024;
 constexpr long kCurlBuffer = 256 * 1024;
 
 struct CurlFree {
@@ -31,6 +32,7 @@ struct Transfer {
   CURL* curl = nullptr;
   ClientResponse response;
   size_t header_bytes = 0;
+  bool header_ended = false;
   size_t body_at = 0;
   bool source_begun = false;
   std::optional<Error> error;  // a callback's: wins over curl's
@@ -52,8 +54,10 @@ size_t OnHeader(char* data, size_t size, size_t count, void* arg) {
   }
   if (line.starts_with("HTTP/")) {  // a new header begins: after a 100, or on a retry
     transfer.response.headers.clear();
+    transfer.header_ended = false;
     return line.size();
   }
+  if (line == "\r\n" || line == "\n") transfer.header_ended = true;
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
   std::string name(line.substr(0, colon));
@@ -287,6 +291,11 @@ Result<List> HttpClient::Impl::MakeHeaders(const ClientRequest& request) {
     lines.push_back(name + (value.empty() ? ";" : ": " + value));
   }
   if (!typed) lines.emplace_back("Content-Type:");
+  // Waiting for "100 Continue" costs a round trip: only before a body that would hurt to send in
+  // vain.
+  const uint64_t size =
+      request.body_source ? request.body_size.value_or(UINT64_MAX) : request.body.size();
+  if (size < kExpectContinueFrom) lines.emplace_back("Expect:");
   for (const std::string& line : lines) {
     curl_slist* longer = curl_slist_append(list.get(), line.c_str());
     if (longer == nullptr) return Fail("internal.unavailable", "out of memory");
@@ -376,6 +385,8 @@ Result<ClientResponse> HttpClient::Send(const ClientRequest& request) {
   const CURLcode code = curl_easy_perform(impl_->curl.get());
   if (transfer.error) return Fail(std::move(*transfer.error));
   if (code != CURLE_OK) return Fail(CurlError(code, url, impl_->reason));
+  // curl takes a header that the connection's end has cut off for a whole one.
+  if (!transfer.header_ended) return Fail("net.closed", url + ": the answer's header is cut off");
   long status = 0;
   curl_easy_getinfo(impl_->curl.get(), CURLINFO_RESPONSE_CODE, &status);
   transfer.response.status = static_cast<int>(status);

@@ -44,7 +44,7 @@ constexpr size_t kReadSize = 64 * 1024;
 constexpr size_t kMaxBuffer = 256 * 1024;
 // An unread body up to this size is taken in to keep the connection; a larger one ends it.
 constexpr uint64_t kDrainToKeep = 64 * 1024;
-constexpr uint64_t kDrainToClose = 1024 * 1024;
+constexpr uint64_t kDrainToClose = 16 * 1024 * 1024;
 constexpr auto kLinger = std::chrono::seconds(2);
 
 Error ReadError(error_code ec) {
@@ -328,6 +328,7 @@ class Session final : public AnySession, public std::enable_shared_from_this<Ses
     discard_ = false;
     asked_for_body_ = false;
     body_limit_ = 0;
+    body_taken_ = 0;
     exchange_ = std::make_shared<Exchange>(
         declared, !parser.is_done(),
         [self, executor] { asio::post(executor, [self] { Wake(self->reader_event_); }); },
@@ -391,7 +392,7 @@ class Session final : public AnySession, public std::enable_shared_from_this<Ses
   // The reading half: fills chunks while the handler wants them, then takes in and drops the rest.
   asio::awaitable<void> ReadBody(Parser& parser) {
     auto self = this->shared_from_this();
-    uint64_t total = 0, dropped = 0;
+    uint64_t dropped = 0;
     Chunk chunk;
     while (!broken_ && !parser.is_done()) {
       if (!discard_ && !exchange_->WantsBody()) {
@@ -402,13 +403,13 @@ class Session final : public AnySession, public std::enable_shared_from_this<Ses
       asked_for_body_ = true;
       if (chunk.buffer.empty()) chunk = exchange_->EmptyChunk();
       const error_code ec = co_await FillChunk(parser, chunk);
-      total += chunk.size;
+      body_taken_ += chunk.size;
       if (discard_) {
         dropped += chunk.size;
         if (ec || dropped > kDrainToClose) break;
         continue;
       }
-      if (ec || total > body_limit_) {
+      if (ec || body_taken_ > body_limit_) {
         exchange_->FailBody(ec ? ReadError(ec) : TooLarge(body_limit_));
         if (ec) break;
         discard_ = true;
@@ -485,8 +486,8 @@ class Session final : public AnySession, public std::enable_shared_from_this<Ses
   // What to do about a body that the handler has not read to its end: true where it stays unread.
   asio::awaitable<bool> SettleBody(Parser& parser) {
     if (parser.is_done()) co_return false;
-    const auto rest = parser.content_length_remaining();
-    const bool small = rest && *rest <= kDrainToKeep && !expects_continue_;
+    const auto length = parser.content_length();
+    const bool small = length && *length - body_taken_ <= kDrainToKeep && !expects_continue_;
     if (!small) co_return true;
     discard_ = true;
     Wake(reader_event_);
@@ -579,6 +580,7 @@ class Session final : public AnySession, public std::enable_shared_from_this<Ses
   std::string client_key_id_;
   std::shared_ptr<Exchange> exchange_;
   uint64_t body_limit_ = 0;
+  uint64_t body_taken_ = 0;
   unsigned version_ = 11;
   bool idle_ = false;
   bool broken_ = false;
