@@ -33,12 +33,13 @@ class TunnelClient {
   // net.timeout.
   Result<UniqueFd> Connect(std::string_view name);
 
-  // Accepts on a Unix socket (made here with mode 0600, an old socket replaced), each connection
+  // Accepts on a Unix socket (made here, an old socket replaced), each connection
   // going to `name`. One listener a name.
-  Result<> Listen(std::string_view name, const std::string& unix_socket_path);
+  Result<> Listen(std::string_view name, const std::string& unix_socket_path, mode_t mode = 0600);
   // The same on 127.0.0.1; returns the port.
   Result<uint16_t> ListenTcp(std::string_view name);
-  // Stops accepting for `name` and closes its open connections; removes the Unix socket.
+  // Stops accepting for `name`, closes the connections that came in that way, removes the Unix
+  // socket.
   Result<> StopListening(std::string_view name);
 
   bool ended() const;  // the stream is gone
