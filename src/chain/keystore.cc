@@ -12,7 +12,7 @@
 namespace cce::chain {
 namespace {
 
-constexpr size_t kMaxFile = 16 * 1024;
+constexpr size_t kMaxFile = size_t{16} * 1024;
 constexpr size_t kDerivedSize = 32;  // the first half is the cipher's key, the second the MAC's
 constexpr uint64_t kMaxScryptMemory = uint64_t{512} << 20;
 constexpr uint64_t kMaxRounds = 10'000'000;

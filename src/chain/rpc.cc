@@ -10,7 +10,8 @@
 namespace cce::chain {
 namespace {
 
-constexpr size_t kMaxCallData = 64 * 1024;  // of eth_call answers and of code (EIP-170: 24 KiB)
+constexpr size_t kMaxCallData =
+    size_t{64} * 1024;  // of eth_call answers and of code (EIP-170: 24 KiB)
 constexpr uint64_t kMaxConfirmations = 10'000;
 
 std::string Hex(ByteView bytes) { return "0x" + ToHex(bytes); }
@@ -239,25 +240,29 @@ Result<std::optional<Block>> ChainClient::BlockAt(uint64_t number) {
 // are compared.
 Result<Bytes> ChainClient::SameData(std::string_view method, const json::array& params) {
   TRY(CheckChain());
-  std::optional<Result<Bytes>> first;
-  for (const auto& endpoint : endpoints_) {
-    Result<Bytes> data = [&]() -> Result<Bytes> {
-      ASSIGN_OR_RETURN(const json::value answer, endpoint->Ask(method, params));
-      return ParseData(answer, kMaxCallData);
-    }();
-    if (!data && data.error().code != "chain.reverted") return data;
-    if (!first) {
-      first = std::move(data);
-    } else if (first->has_value() != data.has_value() || (data && **first != *data)) {
-      const auto shown = [](const Result<Bytes>& answer) {
-        return answer ? Hex(ByteView(*answer).first(std::min<size_t>(answer->size(), 64)))
-                      : std::string("reverted");
-      };
-      return Disagree(std::string(method), endpoints_.front()->name() + ": " + shown(*first),
-                      endpoint->name() + ": " + shown(data));
+  const auto ask = [&](Endpoint& endpoint) -> Result<Bytes> {
+    ASSIGN_OR_RETURN(const json::value answer, endpoint.Ask(method, params));
+    return ParseData(answer, kMaxCallData);
+  };
+  const auto shown = [](const Result<Bytes>& answer) {
+    return answer ? Hex(ByteView(*answer).first(std::min<size_t>(answer->size(), 64)))
+                  : std::string("reverted");
+  };
+  const auto failed = [](const Result<Bytes>& answer) {
+    return !answer && answer.error().code != "chain.reverted";
+  };
+  Result<Bytes> first = ask(*endpoints_.front());
+  if (failed(first)) return first;
+  for (size_t i = 1; i < endpoints_.size(); ++i) {
+    const Result<Bytes> other = ask(*endpoints_[i]);
+    if (failed(other)) return other;
+    if (first.has_value() != other.has_value() || (first && *first != *other)) {
+      return Disagree("an answer to " + std::string(method),
+                      endpoints_.front()->name() + ": " + shown(first),
+                      endpoints_[i]->name() + ": " + shown(other));
     }
   }
-  return std::move(*first);
+  return first;
 }
 
 Result<Bytes> ChainClient::Call(const EthAddress& to, ByteView data, const Block& at) {
@@ -270,17 +275,17 @@ Result<Bytes> ChainClient::Code(const EthAddress& address, const Block& at) {
 
 Result<U256> ChainClient::Balance(const EthAddress& address, const Block& at) {
   TRY(CheckChain());
-  std::optional<U256> first;
-  for (const auto& endpoint : endpoints_) {
+  const auto ask = [&](Endpoint& endpoint) -> Result<U256> {
     ASSIGN_OR_RETURN(const json::value answer,
-                     endpoint->Ask("eth_getBalance", {json::value(Hex(address)), At(at)}));
-    ASSIGN_OR_RETURN(const U256 balance, ParseQuantity256(answer));
-    if (first && *first != balance) {
-      return Disagree("a balance", first->ToDecimal(), balance.ToDecimal());
-    }
-    first = balance;
+                     endpoint.Ask("eth_getBalance", {json::value(Hex(address)), At(at)}));
+    return ParseQuantity256(answer);
+  };
+  ASSIGN_OR_RETURN(const U256 first, ask(*endpoints_.front()));
+  for (size_t i = 1; i < endpoints_.size(); ++i) {
+    ASSIGN_OR_RETURN(const U256 other, ask(*endpoints_[i]));
+    if (first != other) return Disagree("a balance", first.ToDecimal(), other.ToDecimal());
   }
-  return *first;
+  return first;
 }
 
 template <typename T>
@@ -328,34 +333,32 @@ Result<uint64_t> ChainClient::EstimateGas(const CallRequest& request) {
 
 Result<> ChainClient::SendRaw(ByteView transaction) {
   TRY(CheckChain());
-  std::optional<Error> first;
-  bool taken = false;
+  std::vector<Error> errors;
   for (const auto& endpoint : endpoints_) {
     const auto answer = endpoint->Ask("eth_sendRawTransaction", {json::value(Hex(transaction))});
-    const bool known =
-        !answer && (answer.error().message.find("already known") != std::string::npos ||
-                    answer.error().message.find("already imported") != std::string::npos);
-    if (answer || known) {
-      taken = true;
-    } else if (!first) {
-      first = answer.error();
+    if (answer) continue;
+    const std::string& text = answer.error().message;
+    if (text.find("already known") == std::string::npos &&
+        text.find("already imported") == std::string::npos) {
+      errors.push_back(answer.error());
     }
   }
-  if (!taken) return Fail(*first);
+  if (errors.size() == endpoints_.size()) return Fail(errors.front());
   return {};
 }
 
 Result<std::optional<Receipt>> ChainClient::ReceiptOf(const Hash32& transaction) {
   TRY(CheckChain());
-  std::optional<Error> error;
-  bool answered = false;
+  std::vector<Error> errors;
   for (const auto& endpoint : endpoints_) {
     auto receipt = endpoint->ReceiptOf(transaction);
-    if (receipt && *receipt) return receipt;
-    answered = answered || receipt.has_value();
-    if (!receipt) error = receipt.error();
+    if (!receipt) {
+      errors.push_back(receipt.error());
+    } else if (receipt->has_value()) {
+      return receipt;
+    }
   }
-  if (!answered) return Fail(*error);
+  if (errors.size() == endpoints_.size()) return Fail(errors.front());
   return std::nullopt;
 }
 

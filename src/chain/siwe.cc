@@ -131,16 +131,18 @@ Result<> ParseRequired(Lines& lines, SiweMessage& out) {
 
 Result<> ParseOptional(Lines& lines, SiweMessage& out) {
   Lines before = lines;
-  if ((out.expiration_time = lines.TakeTagged("Expiration Time: ")) &&
-      !ParseTime(*out.expiration_time)) {
+  out.expiration_time = lines.TakeTagged("Expiration Time: ");
+  if (out.expiration_time && !ParseTime(*out.expiration_time)) {
     return before.Bad("Expiration Time: an RFC 3339 time");
   }
   before = lines;
-  if ((out.not_before = lines.TakeTagged("Not Before: ")) && !ParseTime(*out.not_before)) {
+  out.not_before = lines.TakeTagged("Not Before: ");
+  if (out.not_before && !ParseTime(*out.not_before)) {
     return before.Bad("Not Before: an RFC 3339 time");
   }
   before = lines;
-  if ((out.request_id = lines.TakeTagged("Request ID: ")) && !IsPathChars(*out.request_id)) {
+  out.request_id = lines.TakeTagged("Request ID: ");
+  if (out.request_id && !IsPathChars(*out.request_id)) {
     return before.Bad("Request ID: RFC 3986 path characters");
   }
   if (lines.AtEnd() || lines.Peek() != "Resources:") return {};

@@ -12,7 +12,7 @@ namespace cce::chain {
 namespace {
 
 constexpr uint8_t kTypeEip1559 = 0x02;
-constexpr size_t kMaxTransactionData = 128 * 1024;
+constexpr size_t kMaxTransactionData = size_t{128} * 1024;
 // Estimates vary with the state at inclusion: a fifth more.
 constexpr uint64_t WithMargin(uint64_t gas) { return gas + gas / 5; }
 
@@ -155,9 +155,12 @@ class Sending {
 
   Result<Receipt> WaitMined() {
     do {
-      const auto receipt = client_.ReceiptOf(hash_);
-      if (receipt && *receipt) return **receipt;
-      if (!receipt) TRY(waiter_.Tolerate(receipt.error()));
+      const auto answer = client_.ReceiptOf(hash_);
+      if (!answer) {
+        TRY(waiter_.Tolerate(answer.error()));
+      } else if (const std::optional<Receipt>& receipt = *answer; receipt) {
+        return *receipt;
+      }
     } while (waiter_.Pause());
     return waiter_.NotFinal(Name() + " was not mined in time");
   }
