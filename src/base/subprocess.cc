@@ -221,7 +221,7 @@ Result<RunOutcome> RunProgram(const std::vector<std::string>& argv, const RunOpt
   err.write_end.Reset();
 
   RunOutcome result;
-  const SteadyClock::time_point deadline = SteadyClock::now() + options.deadline;
+  SteadyClock::time_point deadline = SteadyClock::now() + options.deadline;
   ByteView rest = options.input;
   bool out_open = true;
   bool err_open = true;
@@ -236,7 +236,11 @@ Result<RunOutcome> RunProgram(const std::vector<std::string>& argv, const RunOpt
     if (ready < 0 && errno != EINTR) return FailErrno("poll", errno);
     if (ready == 0 && !child_alive) break;
     if (child_alive && SteadyClock::now() >= deadline) {
-      result.timed_out = true;
+      if (!std::exchange(result.timed_out, true) && options.at_deadline) {
+        options.at_deadline();
+        deadline += options.grace;
+        continue;
+      }
       child.Signal(SIGKILL);
       child.Wait(std::chrono::milliseconds(-1));
       child_alive = false;

@@ -61,6 +61,10 @@ struct RunOptions {
   size_t max_stderr = 64 << 10;
   std::chrono::milliseconds deadline{60'000};
   std::vector<int> more_fds;  // descriptors 3, 4, ... of the child
+  // Called at the deadline in place of the kill, which then comes `grace` later: for a child that
+  // must be ended in a way of its own.
+  std::function<void()> at_deadline;
+  std::chrono::milliseconds grace{10'000};
 };
 
 struct RunOutcome {

@@ -1,12 +1,11 @@
 #include "base/subprocess.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <gtest/gtest.h>
 
 namespace cce {
 namespace {
@@ -74,6 +73,22 @@ TEST(Subprocess, KillsTheGroupAtTheDeadline) {
   EXPECT_TRUE(r->timed_out);
   EXPECT_EQ(r->signal, SIGKILL);
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+}
+
+TEST(Subprocess, LetsTheCallerEndTheChildAtTheDeadline) {
+  RunOptions options;
+  options.deadline = milliseconds(50);
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  UniqueFd reader(fds[0]);
+  UniqueFd writer(fds[1]);
+  options.more_fds = {reader.get()};
+  options.at_deadline = [&] { EXPECT_EQ(write(writer.get(), "go\n", 3), 3); };
+  auto r = Shell("read word <&3; echo $word; exit 7", options);
+  ASSERT_TRUE(r);
+  EXPECT_TRUE(r->timed_out);
+  EXPECT_EQ(r->exit_code, 7);
+  EXPECT_EQ(AsText(r->stdout_bytes), "go\n");
 }
 
 TEST(Subprocess, DoesNotWaitForGrandchildrenThatHoldThePipe) {

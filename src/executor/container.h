@@ -45,8 +45,7 @@ struct ContainerSpec {
   std::vector<std::string> environment;  // added after the image's own
   std::vector<DatasetMount> datasets;
   ContainerLimits limits;
-  IdRange ids;                // must not hold ids of the caller's own processes
-  std::string cgroup_parent;  // below the caller's own cgroup; "" is the caller's own
+  IdRange ids;  // must not hold ids of the caller's own processes
   Tools tools;
 };
 
