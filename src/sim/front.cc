@@ -156,21 +156,20 @@ void OnRelease(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
   fuse_reply_err(request, 0);
 }
 
-using Listing = std::vector<DirectoryEntry>;
-
 void OnOpendir(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
-  auto listing = std::make_unique<Listing>();
-  if (const int error = ReportsOf(request).List(inode, *listing); error != 0) {
+  Reports& reports = ReportsOf(request);
+  uint64_t handle = 0;
+  if (const int error = reports.OpenFolder(inode, handle); error != 0) {
     fuse_reply_err(request, error);
     return;
   }
-  file->fh = reinterpret_cast<uint64_t>(listing.get());
-  if (fuse_reply_open(request, file) == 0) (void)listing.release();  // until releasedir
+  file->fh = handle;
+  if (fuse_reply_open(request, file) == -ENOENT) reports.Close(handle);
 }
 
 void OnReaddir(fuse_req_t request, fuse_ino_t /*inode*/, size_t size, off_t offset,
                fuse_file_info* file) {
-  const auto& listing = *reinterpret_cast<const Listing*>(file->fh);
+  const std::vector<DirectoryEntry>& listing = ReportsOf(request).Entries(file->fh);
   std::vector<char> buffer(std::min<size_t>(size, 64 << 10));
   size_t used = 0;
   for (auto i = static_cast<size_t>(std::max<off_t>(offset, 0)); i < listing.size(); ++i) {
@@ -182,11 +181,6 @@ void OnReaddir(fuse_req_t request, fuse_ino_t /*inode*/, size_t size, off_t offs
     used += need;
   }
   fuse_reply_buf(request, buffer.data(), used);
-}
-
-void OnReleasedir(fuse_req_t request, fuse_ino_t /*inode*/, fuse_file_info* file) {
-  delete reinterpret_cast<Listing*>(file->fh);
-  fuse_reply_err(request, 0);
 }
 
 constexpr fuse_lowlevel_ops kOperations = {
@@ -207,7 +201,7 @@ constexpr fuse_lowlevel_ops kOperations = {
     .release = OnRelease,
     .opendir = OnOpendir,
     .readdir = OnReaddir,
-    .releasedir = OnReleasedir,
+    .releasedir = OnRelease,
     .create = OnCreate,
 };
 

@@ -133,9 +133,25 @@ int Reports::Open(uint64_t inode, int flags, uint64_t& handle) {
   const int access = flags & O_ACCMODE;
   if (access != O_WRONLY && (info.mode & 0444) == 0) return EACCES;
   if (access != O_RDONLY && (info.mode & 0222) == 0) return EACCES;
+  return NewHandle({.inode = inode, .data = {}, .entries = {}}, handle);
+}
+
+int Reports::OpenFolder(uint64_t inode, uint64_t& handle) {
+  OpenFile folder{.inode = inode, .data = {}, .entries = {}};
+  if (const int error = List(inode, folder.entries); error != 0) return error;
+  return NewHandle(std::move(folder), handle);
+}
+
+const std::vector<DirectoryEntry>& Reports::Entries(uint64_t handle) const {
+  static const std::vector<DirectoryEntry> kNone;
+  const auto it = files_.find(handle);
+  return it == files_.end() ? kNone : it->second.entries;
+}
+
+int Reports::NewHandle(OpenFile file, uint64_t& handle) {
   if (files_.size() >= kMaxOpenFiles) return ENFILE;
   handle = next_file_++;
-  files_[handle].inode = inode;
+  files_.emplace(handle, std::move(file));
   return 0;
 }
 

@@ -39,6 +39,9 @@ class Reports {
   int Lookup(uint64_t parent, std::string_view name, NodeInfo& out) const;
   int Info(uint64_t inode, NodeInfo& out) const;
   int List(uint64_t inode, std::vector<DirectoryEntry>& out) const;
+  // An open folder shows what was in it when it was opened.
+  int OpenFolder(uint64_t inode, uint64_t& handle);
+  const std::vector<DirectoryEntry>& Entries(uint64_t handle) const;  // empty for other handles
   int MakeReport(uint64_t parent, std::string_view name, NodeInfo& out);
   int RemoveReport(uint64_t parent, std::string_view name);
 
@@ -64,7 +67,9 @@ class Reports {
     bool filled = false;  // read: `data` is the copy
     bool dirty = false;   // write: `data` waits to be taken over
     Bytes data;
+    std::vector<DirectoryEntry> entries;  // folder
   };
+  int NewHandle(OpenFile file, uint64_t& handle);
   const Report* Find(uint64_t inode) const;
   Report* Find(uint64_t inode);
   int Fill(OpenFile& file);

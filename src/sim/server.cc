@@ -90,7 +90,8 @@ class Server {
 
   const Chip chip_;
   const ServeOptions options_;
-  std::string run_;
+  std::string run_;    // absolute
+  std::string mount_;  // of the permanent front, absolute
   UniqueFd run_lock_;
   UniqueFd stop_;     // readable: all threads end
   UniqueFd signals_;  // SIGINT, SIGTERM
@@ -122,12 +123,12 @@ Result<> Server::PrepareRunFolder() {
 Result<> Server::StartPermanentFront() {
   TRY(MakeFolders(options_.mount));
   std::error_code error;
-  const std::string mount = std::filesystem::canonical(options_.mount, error);
+  mount_ = std::filesystem::canonical(options_.mount, error);
   if (error) return Fail("io.failed", options_.mount + ": " + error.message());
   ASSIGN_OR_RETURN(const std::vector<SealedFile> files, SealNamedFiles(options_.files));
   ASSIGN_OR_RETURN(permanent_, Measure(options_.guest, files));
   ASSIGN_OR_RETURN(auto source, NewSource(chip_, *permanent_, options_.defect));
-  ASSIGN_OR_RETURN(auto front, Front::Mount(mount, std::move(source)));
+  ASSIGN_OR_RETURN(auto front, Front::Mount(mount_, std::move(source)));
   Worker& worker = workers_.emplace_back();
   worker.thread = std::thread([this, &worker, front = std::move(front)]() mutable {
     if (!front->Serve({stop_.get()})) Log(LogLevel::kError, "permanent front was unmounted");
@@ -167,7 +168,7 @@ void Server::AnnounceReady() const {
   if (listener_.valid()) line["socket"] = options_.socket;
   if (permanent_) {
     line["front"] = json::object{{"name", options_.front},
-                                 {"mount", options_.mount},
+                                 {"mount", mount_},
                                  {"measurement", protocol::ChipMeasurementToJson(*permanent_)}};
   }
   std::puts(ToJson(line).c_str());
@@ -192,7 +193,7 @@ void Server::Accept() {
   Reap();
   if (workers_.size() >= kMaxMachines) {
     const Error error = MakeError("internal.unavailable", "the chip serves too many machines");
-    if (!protocol::SendFdMessage(connection.get(), protocol::EncodeChipError(error), {})) return;
+    (void)protocol::SendFdMessage(connection.get(), protocol::EncodeChipError(error), {});
     return;
   }
   Worker& worker = workers_.emplace_back();
