@@ -1,5 +1,6 @@
-// Leak indexes of snapshots: built after finalize by a background thread, stored sealed beside the snapshot's
-// objects, opened when an output is judged. Until one is there, outputs go to people. Thread-safe.
+// Leak indexes of snapshots: built after finalize by a background thread, stored sealed beside the
+// snapshot's objects, opened when an output is judged. Until one is there, outputs go to people.
+// Thread-safe.
 #pragma once
 
 #include <condition_variable>
@@ -18,7 +19,8 @@ class LeakIndexes {
   LeakIndexes(Core& core, Datasets& datasets);
   ~LeakIndexes();
 
-  // Builds the index of `snapshot` in the background. Those that were not done at the last end are found again.
+  // Builds the index of `snapshot` in the background. Those that were not done at the last end are
+  // found again.
   void Queue(const DatasetId& dataset, const SnapshotId& snapshot);
   // Null where it is not built yet. Errors: dataset.*, gate.*, crypto.*.
   Result<std::shared_ptr<const gate::LeakIndex>> Find(const DatasetId& dataset,
@@ -34,7 +36,8 @@ class LeakIndexes {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Key> waiting_;
-  std::map<Key, std::shared_ptr<const gate::LeakIndex>> opened_;  // few: dropped all at once when many
+  std::map<Key, std::shared_ptr<const gate::LeakIndex>>
+      opened_;  // few: dropped all at once when many
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -1,6 +1,6 @@
-// The Output Gate module: takes sealed results, opens and judges them in memory, lets owners decide, and delivers
-// what was approved with its manifest. Outcomes become visible on ticks, so that their moment says nothing.
-// Thread-safe; reviews run on a thread of its own.
+// The Output Gate module: takes sealed results, opens and judges them in memory, lets owners
+// decide, and delivers what was approved with its manifest. Outcomes become visible on ticks, so
+// that their moment says nothing. Thread-safe; reviews run on a thread of its own.
 #pragma once
 
 #include <condition_variable>
@@ -23,8 +23,8 @@ class OutputGate {
              LeakIndexes& indexes);
   ~OutputGate();
 
-  // POST /v1/cvm/result: header, then the sealed output, which goes to disk as it is (it is ciphertext). Errors carry
-  // a code only: credential.*, challenge.*, evidence.*, result.*.
+  // POST /v1/cvm/result: header, then the sealed output, which goes to disk as it is (it is
+  // ciphertext). Errors carry a code only: credential.*, challenge.*, evidence.*, result.*.
   Result<> Take(net::BodyReader& body);
 
   // -- for the consumer
@@ -38,7 +38,7 @@ class OutputGate {
                   const protocol::ReviewDecisionRequest& request);
 
  private:
-  struct Opened {                // a result, in memory
+  struct Opened {  // a result, in memory
     SecretBytes tar;
     Digest32 digest{};
   };
@@ -47,6 +47,9 @@ class OutputGate {
   Result<Digest32> StoreSealed(net::BodyReader& body, const protocol::ResultHeader& header) const;
   Result<Opened> Open(const JobRecord& job) const;
   Result<> Review(const JobId& id);
+  Result<> Judge(const JobRecord& job, const std::vector<gate::GatePolicy>& policies);
+  static const PolicyRecord& PolicyAtRelease(const Tables& tables, const JobRecord& job,
+                                             const DatasetId& dataset);
   Result<> Release(const JobId& id, std::string_view decision);
   Result<manifest::Statement> MakeStatement(const JobRecord& job, const Opened& opened,
                                             std::string_view decision) const;

@@ -48,7 +48,7 @@ Result<DraftRecord*> FindDraft(Tables& tables, const DraftId& id) {
   return &it->second;
 }
 
-Result<> ApplyPolicySet(Tables& tables, Fields& f) {
+Result<> ApplyPolicySet(Tables& tables, uint64_t seq, Fields& f) {
   const auto id = HexField<20>(f, "dataset");
   const auto signer = HexField<20>(f, "signer");
   PolicyRecord record{.document = f.Base64("document", 1 << 20)};
@@ -56,6 +56,7 @@ Result<> ApplyPolicySet(Tables& tables, Fields& f) {
   TRY(f.Finish());
   ASSIGN_OR_RETURN(record.policy, protocol::DecodePolicy(record.document));
   record.hash = protocol::PolicyHash(record.document);
+  record.entry = seq;
   DatasetRecord& dataset = tables.datasets[id];
   if (dataset.policies.empty()) {
     dataset.id = id;
@@ -232,16 +233,18 @@ Entry LeakIndexBuilt(const DatasetId& dataset, const SnapshotId& snapshot,
            {"object", ToJsonObject(object)}}};
 }
 
-Result<bool> ApplyDatasetEntry(Tables& tables, std::string_view type, const json::object& entry) {
+Result<bool> ApplyDatasetEntry(Tables& tables, uint64_t seq, std::string_view type,
+                               const json::object& entry) {
+  if (type == "policy.set") {
+    Fields f(entry, std::string(type));
+    TRY(ApplyPolicySet(tables, seq, f));
+    return true;
+  }
   using Applier = Result<> (*)(Tables&, Fields&);
   static const std::map<std::string_view, Applier> kAppliers = {
-      {"policy.set", ApplyPolicySet},
-      {"epoch.opened", ApplyEpochOpened},
-      {"token.issued", ApplyTokenIssued},
-      {"token.revoked", ApplyTokenRevoked},
-      {"draft.opened", ApplyDraftOpened},
-      {"part.accepted", ApplyPartAccepted},
-      {"snapshot.finalized", ApplySnapshotFinalized},
+      {"epoch.opened", ApplyEpochOpened},        {"token.issued", ApplyTokenIssued},
+      {"token.revoked", ApplyTokenRevoked},      {"draft.opened", ApplyDraftOpened},
+      {"part.accepted", ApplyPartAccepted},      {"snapshot.finalized", ApplySnapshotFinalized},
       {"leak_index.built", ApplyLeakIndexBuilt},
   };
   const auto applier = kAppliers.find(type);

@@ -54,7 +54,8 @@ Entry Anchored(uint64_t size, const Digest32& root);
 Entry Delivered(const JobId& job);
 
 // For Apply: reads an entry's fields of one family; false where the type is of another.
-Result<bool> ApplyDatasetEntry(Tables& tables, std::string_view type, const json::object& entry);
+Result<bool> ApplyDatasetEntry(Tables& tables, uint64_t seq, std::string_view type,
+                               const json::object& entry);
 Result<bool> ApplyJobEntry(Tables& tables, uint64_t seq, int64_t millis, std::string_view type,
                            const json::object& entry);
 

@@ -112,6 +112,7 @@ Result<> ApplyResult(Tables&, At at, JobRecord& job, Fields& f) {
   ResultRecord r;
   r.output = HexField<32>(f, "output");
   r.output_size = f.Uint("output_size", {});
+  r.challenge = HexField<32>(f, "challenge");
   r.evidence = f.Base64("evidence", 1 << 17);
   r.collateral = f.String("collateral", {.max = size_t{2} << 20});
   ASSIGN_OR_RETURN(r.outcome, protocol::ParseOutcome(f.String("outcome", {.max = 32})));
@@ -258,6 +259,7 @@ Entry ResultReceived(const JobId& job, const ResultRecord& r) {
           {{"job", ToHex(job)},
            {"output", ToHex(r.output)},
            {"output_size", r.output_size},
+           {"challenge", ToHex(r.challenge)},
            {"evidence", ToBase64(r.evidence)},
            {"collateral", r.collateral},
            {"outcome", protocol::OutcomeName(r.outcome)},

@@ -7,7 +7,7 @@ namespace cce::privacy_plane {
 Result<> Apply(Tables& tables, uint64_t seq, int64_t millis, std::string_view type,
                const json::object& entry) {
   tables.last_time = std::max(tables.last_time, millis / 1000);
-  ASSIGN_OR_RETURN(const bool dataset, ApplyDatasetEntry(tables, type, entry));
+  ASSIGN_OR_RETURN(const bool dataset, ApplyDatasetEntry(tables, seq, type, entry));
   if (dataset) return {};
   ASSIGN_OR_RETURN(const bool job, ApplyJobEntry(tables, seq, millis, type, entry));
   if (job) return {};
@@ -24,16 +24,13 @@ Entry Anchored(uint64_t size, const Digest32& root) {
   return {"log.anchored", {{"size", size}, {"root", ToHex(root)}}};
 }
 
-Result<std::unique_ptr<State>> State::Open(std::unique_ptr<tlog::JournalStore> store,
-                                           const KeyManager& keys, tlog::JournalConfig config) {
+Result<std::unique_ptr<State>> State::Open(tlog::JournalOptions options) {
   std::unique_ptr<State> state(new State());
   const auto fold = [&state](uint64_t seq, int64_t millis, std::string_view type,
                              const json::object& data) {
     return Apply(state->tables_, seq, millis, type, data);
   };
-  ASSIGN_OR_RETURN(state->journal_,
-                   tlog::Journal::Open(std::move(store), keys.JournalKey().Expose(),
-                                       keys.LogKeySeed(), std::move(config), fold));
+  ASSIGN_OR_RETURN(state->journal_, tlog::Journal::Open(std::move(options), fold));
   return state;
 }
 
@@ -41,18 +38,21 @@ Result<uint64_t> State::Transact(const Decide& decide) {
   const std::lock_guard writer(writer_mutex_);
   if (broken_) return Fail("journal.broken", "the tables do not follow the journal any more");
   ASSIGN_OR_RETURN(const std::vector<Entry> entries, decide(tables_));
-  uint64_t seq = 0;
+  if (entries.empty()) return 0;
+  std::vector<tlog::NewEntry> rows;
+  for (const Entry& entry : entries) rows.push_back({entry.type, entry.fields});
+  ASSIGN_OR_RETURN(uint64_t seq, journal_->AppendAll(rows));
+  const int64_t millis = journal_->LastMillis();
+  const std::unique_lock lock(tables_mutex_);
   for (const Entry& entry : entries) {
-    ASSIGN_OR_RETURN(seq, journal_->Append(entry.type, entry.fields));
-    const std::unique_lock lock(tables_mutex_);
-    if (Result<> applied = Apply(tables_, seq, journal_->LastMillis(), entry.type, entry.fields);
-        !applied) {
+    if (Result<> applied = Apply(tables_, seq, millis, entry.type, entry.fields); !applied) {
       broken_ = true;
       LogError(LogLevel::kError, "journal.broken", applied.error());
       return Fail("journal.broken", "an entry could not be applied");
     }
+    ++seq;
   }
-  return seq;
+  return seq - 1;
 }
 
 Result<uint64_t> State::Record(Entry entry) {

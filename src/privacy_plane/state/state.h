@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "privacy_plane/key_manager/key_manager.h"
 #include "privacy_plane/state/entries.h"
 #include "tlog/journal.h"
 
@@ -19,8 +18,8 @@ namespace cce::privacy_plane {
 class State {
  public:
   // Replays the whole journal. Errors: journal.* by name where it was tampered with.
-  static Result<std::unique_ptr<State>> Open(std::unique_ptr<tlog::JournalStore> store,
-                                             const KeyManager& keys, tlog::JournalConfig config);
+  // `options`: its keys come from the Key Manager.
+  static Result<std::unique_ptr<State>> Open(tlog::JournalOptions options);
 
   // Runs `decide` alone among writers, appends what it returns (none: nothing happens), applies it.
   // Gives the last entry's sequence number. Errors: decide's own, journal.*.

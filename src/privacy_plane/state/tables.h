@@ -27,6 +27,7 @@ struct PolicyRecord {
   Bytes document;
   Digest32 hash{};
   protocol::DatasetPolicy policy;
+  uint64_t entry = 0;  // journal sequence number
 };
 
 struct SnapshotRecord {
@@ -87,6 +88,7 @@ struct ReleaseRecord {    // keys left for one attempt
 struct ResultRecord {
   Digest32 output{};  // SHA-256 of the sealed output
   uint64_t output_size = 0;
+  protocol::Challenge challenge{};
   Bytes evidence;
   std::string collateral;
   protocol::Outcome outcome = protocol::Outcome::kSucceeded;
