@@ -57,7 +57,9 @@ std::optional<Index::Id> Index::Find(std::string_view path) const {
     const std::optional<Id> next = Lookup(id, path.substr(0, slash));
     if (!next) return std::nullopt;
     id = *next;
-    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+    if (slash == std::string_view::npos) return id;
+    path.remove_prefix(slash + 1);
+    if (path.empty()) return std::nullopt;  // "a/"
   }
   return id;
 }

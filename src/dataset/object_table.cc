@@ -2,6 +2,7 @@
 
 #include <mutex>
 
+#include "dataset/memory_store.h"
 #include "dataset/sealed_object.h"
 
 namespace cce::dataset {
@@ -9,22 +10,6 @@ namespace {
 
 // Each derived key keeps locked pages of its own.
 constexpr size_t kMaxDerivedAtOnce = 2048;
-
-class HeldObject : public ObjectReader {
- public:
-  explicit HeldObject(Bytes bytes) : bytes_(std::move(bytes)) {}
-  uint64_t size() const override { return bytes_.size(); }
-  Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
-    if (offset > bytes_.size() || out.size() > bytes_.size() - offset) {
-      return Fail("dataset.corrupt", "an object ends early");
-    }
-    std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), out.size(), out.begin());
-    return {};
-  }
-
- private:
-  Bytes bytes_;
-};
 
 }  // namespace
 
@@ -126,7 +111,7 @@ Result<> ObjectTable::Prefetch(const std::vector<uint32_t>& objects) {
     }
     auto open = std::make_shared<OpenObject>();
     ASSIGN_OR_RETURN(open->opener, OpenerFor(object));
-    open->reader = std::make_unique<HeldObject>(std::move(*bytes));
+    open->reader = std::make_unique<MemoryObject>(std::make_shared<const Bytes>(std::move(*bytes)));
     Keep(object, std::move(open));
   }
   prefetched_ = true;

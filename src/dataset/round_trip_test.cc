@@ -1,0 +1,203 @@
+// Folder -> parts -> snapshot -> reader, byte for byte.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "dataset/dataset_fixture.h"
+#include "dataset/memory_store.h"
+#include "dataset/path.h"
+
+namespace cce::dataset {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Small enough that a few files make many parts.
+constexpr PlanOptions kSmall{.pack_target = 100000, .piece_size = kDigestLeaf, .max_records = 16};
+
+// That `reader` shows exactly what lies in `folder`.
+void ExpectEqual(const TestFolder& folder, const SnapshotReader& reader) {
+  const Index& index = reader.index();
+  size_t entries = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path())) {
+    ++entries;
+    const std::string path = fs::relative(entry.path(), folder.path()).lexically_normal().native();
+    const auto id = index.Find(entry.path().native().substr(folder.path().size() + 1));
+    ASSERT_TRUE(id) << ShowPath(path);
+    struct stat info{};
+    ASSERT_EQ(::lstat(entry.path().c_str(), &info), 0);
+    const Attributes a = index.GetAttributes(*id);
+    EXPECT_EQ(a.mode, info.st_mode & 07777);
+    EXPECT_EQ(a.mtime_ns, int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec);
+    if (S_ISREG(info.st_mode)) {
+      EXPECT_EQ(a.type, EntryType::kFile);
+      std::ifstream in(entry.path(), std::ios::binary);
+      const Bytes content((std::istreambuf_iterator<char>(in)), {});
+      const auto read = ReadWhole(reader, *id);
+      ASSERT_TRUE(read) << FormatError(read.error());
+      EXPECT_TRUE(*read == content) << ShowPath(path);
+      EXPECT_EQ(index.ContentDigest(*id), ContentDigest(content));
+      EXPECT_TRUE(reader.VerifyFile(*id));
+    } else if (S_ISLNK(info.st_mode)) {
+      EXPECT_EQ(a.type, EntryType::kLink);
+      EXPECT_EQ(index.LinkTarget(*id), fs::read_symlink(entry.path()).native());
+    } else {
+      EXPECT_EQ(a.type, EntryType::kFolder);
+    }
+  }
+  EXPECT_EQ(index.size(), entries + 1);
+}
+
+TEST(RoundTrip, TreeOfOddThings) {
+  const TestFolder folder;
+  for (const std::string_view name :
+       {"plain", "sp ace", "new\nline", "\xff\xfe\x80", "-rf", "...", "a'b\"c",
+        "deep/er/and/deep/er", "deep.er", "deep", "UPPER", "\xc3\xa4"}) {
+    if (!fs::exists(folder.At(name))) folder.Write(name, Noise(name.size() * 100, name.size()));
+  }
+  folder.Write(std::string(255, 'n'), AsBytes("long"));
+  fs::create_directories(folder.At("empty/emptier"));
+  folder.Write("nothing", {});
+  folder.Write("dir/nothing", {});
+  fs::create_symlink("../plain", folder.At("dir/link"));
+  fs::create_symlink("not-there", folder.At("dangling"));
+  fs::create_hard_link(folder.At("plain"), folder.At("hard"));
+  fs::permissions(folder.At("plain"), fs::perms(0640));
+  fs::permissions(folder.At("empty"), fs::perms(0711));
+  folder.Write("sparse", {});
+  fs::resize_file(folder.At("sparse"), kDigestLeaf + 100001);
+  for (const PlanOptions& options : {PlanOptions{}, kSmall}) {
+    MemoryStore store;
+    const auto info = UploadFolder(store, folder.path(), options);
+    ASSERT_TRUE(info) << FormatError(info.error());
+    EXPECT_EQ(store.count(), info->objects.size() + 1);  // no part record stays
+    const auto reader = SnapshotReader::Open(store, kTestDataset, info->snapshot, TestKeys());
+    ASSERT_TRUE(reader) << FormatError(reader.error());
+    EXPECT_EQ((*reader)->index().counts(), info->counts);
+    ExpectEqual(folder, **reader);
+    for (uint32_t i = 0; i < info->objects.size(); ++i) EXPECT_TRUE((*reader)->VerifyObject(i));
+  }
+}
+
+TEST(RoundTrip, SizesAroundEveryBoundary) {
+  const TestFolder folder;
+  constexpr uint64_t kChunk = 65536;
+  for (const uint64_t base : {uint64_t{0}, kChunk, 2 * kChunk, uint64_t{100000}, 17 * kChunk,
+                              kDigestLeaf, 2 * kDigestLeaf}) {
+    for (const uint64_t size : {base - 1, base, base + 1}) {
+      if (size > 3 * kDigestLeaf) continue;  // base 0
+      folder.Write("f" + std::to_string(size), Noise(size, size));
+    }
+  }
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  ExpectEqual(folder, *reader);
+  // Padded: the sizes say little about the content.
+  for (const StoredObject& object : info.objects) {
+    const uint64_t plain = crypto::StreamPlainSize(object.size, crypto::kDefaultChunkLog2).value();
+    EXPECT_EQ(plain % kChunk, 0u);
+  }
+}
+
+TEST(RoundTrip, ReadsAnyRange) {
+  const TestFolder folder;
+  const Bytes content = Noise(2 * kDigestLeaf + 300001, 1);
+  folder.Write("before", Noise(777, 2));
+  folder.Write("big", content);
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys(),
+                                           {.cache_bytes = 3 << 16, .max_open_objects = 1})
+                          .value();
+  const Index::Id file = reader->index().Find("big").value();
+  ASSERT_GT(reader->index().ExtentCount(file), 1u);
+  std::mt19937_64 random(5);
+  ReadScratch scratch;
+  for (int i = 0; i < 300; ++i) {
+    const uint64_t offset = random() % (content.size() + 10);
+    Bytes out(random() % (i % 10 == 0 ? 3'000'000 : 70'000));
+    const size_t n = reader->ReadAt(file, offset, out, scratch).value();
+    const size_t expected =
+        offset >= content.size() ? 0 : std::min(out.size(), content.size() - offset);
+    ASSERT_EQ(n, expected);
+    ASSERT_TRUE(Equal(ByteView(out).first(n),
+                      ByteView(content).subspan(std::min(offset, content.size()), n)));
+  }
+}
+
+TEST(RoundTrip, ManyReadersAtOnce) {
+  const TestFolder folder;
+  for (int i = 0; i < 40; ++i) folder.Write("f" + std::to_string(i), Noise(30000, i));
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys(),
+                                           {.cache_bytes = 2 << 16, .max_open_objects = 2})
+                          .value();
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        ReadScratch scratch;
+        for (int i = 0; i < 200; ++i) {
+          const int f = (i * 7 + t * 3) % 40;
+          Bytes out(30000);
+          const auto id = reader->index().Find("f" + std::to_string(f));
+          if (!id || !reader->ReadAt(*id, 0, out, scratch) || out != Noise(30000, f)) ++wrong;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(RoundTrip, EmptySnapshot) {
+  const TestFolder folder;
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path()).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  EXPECT_EQ(reader->index().size(), 1u);
+  EXPECT_TRUE(reader->index().Children(Index::kRoot).empty());
+}
+
+TEST(Prefetch, HoldsTheDeclaredFilesAndOpensNothingMore) {
+  const TestFolder folder;
+  folder.Write("a/1", Noise(90000, 1));
+  folder.Write("a/2", Noise(90000, 2));
+  folder.Write("b/3", Noise(90000, 3));
+  folder.Write("c.csv", Noise(90000, 4));
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  ASSERT_EQ(info.objects.size(), 4u);
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  EXPECT_EQ(reader->ObjectsFor({"a"}).value(), (std::vector<uint32_t>{0, 1}));
+  EXPECT_EQ(reader->ObjectsFor({"b/3", "a/1"}).value(), (std::vector<uint32_t>{0, 2}));
+  EXPECT_EQ(reader->ObjectsFor({"*.csv"}).value(), (std::vector<uint32_t>{3}));
+  EXPECT_EQ(reader->ObjectsFor({"*/[12]"}).value(), (std::vector<uint32_t>{0, 1}));
+  EXPECT_EQ(reader->ObjectsFor({"*"}).value(), (std::vector<uint32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(reader->ObjectsFor({"a", "nothing*"}).error().code, "dataset.no_match");
+  const std::vector<uint32_t> declared = {0, 1};
+  EXPECT_EQ(reader->Prefetch(declared, 1000).error().code, "dataset.too_large");
+  ASSERT_TRUE(reader->Prefetch(declared, reader->SealedBytes(declared)));
+  for (const StoredObject& object : info.objects) ASSERT_TRUE(store.Remove(object.name));
+  EXPECT_EQ(ReadWhole(*reader, *reader->index().Find("a/1")).value(), Noise(90000, 1));
+  EXPECT_EQ(ReadWhole(*reader, *reader->index().Find("a/2")).value(), Noise(90000, 2));
+  EXPECT_EQ(ReadWhole(*reader, *reader->index().Find("b/3")).error().code,
+            "dataset.not_prefetched");
+}
+
+TEST(Padding, StaysBelowOnePercentOfLargeObjects) {
+  EXPECT_EQ(PaddedSize(0), 65536u);
+  EXPECT_EQ(PaddedSize(1), 65536u);
+  EXPECT_EQ(PaddedSize(65537), 2 * 65536u);
+  EXPECT_EQ(PaddedSize(kMaxObjectPlain), kMaxObjectPlain);
+  for (uint64_t size = uint64_t{16} << 20; size < kMaxObjectPlain; size += 999983) {
+    EXPECT_GE(PaddedSize(size), size);
+    EXPECT_LE(PaddedSize(size), size + size / 128);
+  }
+}
+
+}  // namespace
+}  // namespace cce::dataset
