@@ -224,7 +224,8 @@ Result<> RemoveLeftovers(const std::string& work_folder, const Tools& tools) {
     spec.id = entry.path().filename().string();
     Delete(spec, layout);
   }
-  for (const std::string& path : {layout.scratch, work_folder}) {
+  for (const std::string& path :
+       {layout.scratch, work_folder + "/rootfs", work_folder + "/download"}) {
     while (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
     }
   }

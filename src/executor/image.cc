@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -22,6 +21,7 @@ using std::chrono::milliseconds;
 
 constexpr size_t kMaxManifest = 4 << 20;
 constexpr size_t kMaxConfig = 8 << 20;
+constexpr uint64_t kToolsOwn = 16 << 20;  // for manifests and the tools' own small files
 
 // An image's layers may be anything; what a reference may be is narrow, since it becomes an
 // argument.
@@ -127,9 +127,11 @@ class Puller {
     return ParseImageConfig(bytes);
   }
 
-  Result<std::string> Unpack() const {
-    const std::string rootfs = scratch_ + "/rootfs";
-    TRY(MakeFolders(rootfs, 0755));
+  Result<> Unpack(const std::string& rootfs) const {
+    if (chmod(rootfs.c_str(), 0755) != 0 ||
+        chown(rootfs.c_str(), request_.ids.first, request_.ids.first) != 0) {
+      return FailErrno("giving the root file system to the container", errno);
+    }
     const std::string map =
         "0:" + std::to_string(request_.ids.first) + ":" + std::to_string(request_.ids.count);
     auto run = RunProgramOk({request_.tools.umoci, "--log=error", "raw", "unpack", "--image",
@@ -138,12 +140,15 @@ class Puller {
     if (!run) {
       Error error = std::move(run).error();
       if (error.code == "io.not_found") return Fail(std::move(error));
+      if (error.detail.find("no space left") != std::string::npos) {
+        return Fail(
+            MakeError("image.too_large", "the unpacked image exceeds the limit")
+                .Expected("at most " + std::to_string(request_.limits.max_unpacked) + " bytes"));
+      }
       return Fail(MakeError("image.unpack_failed", "the image's layers could not be unpacked")
                       .Detail(error.detail));
     }
-    std::error_code ignored;
-    std::filesystem::remove_all(Layout(), ignored);
-    return rootfs;
+    return {};
   }
 
  private:
@@ -249,10 +254,14 @@ Result<Image> PullImage(const ImageRequest& request) {
   TRY(CheckReference(request));
   Image image;
   image.digest = request.digest;
-  ASSIGN_OR_RETURN(image.scratch,
-                   ScratchFolder::Mount(request.work_folder, request.limits.max_compressed +
-                                                                 request.limits.max_unpacked));
-  const Puller puller(request, request.work_folder);
+  image.rootfs = request.work_folder + "/rootfs";
+  TRY(MakeFolders(request.work_folder, 0711));
+  // Blobs end with this call, so that their memory is free again before the container starts.
+  ASSIGN_OR_RETURN(const ScratchFolder download,
+                   ScratchFolder::Mount(request.work_folder + "/download",
+                                        request.limits.max_compressed + kToolsOwn));
+  ASSIGN_OR_RETURN(image.scratch, ScratchFolder::Mount(image.rootfs, request.limits.max_unpacked));
+  const Puller puller(request, download.path());
   TRY(puller.Prepare());
   const SteadyClock::time_point start = SteadyClock::now();
   ASSIGN_OR_RETURN(const Manifest manifest, puller.FetchManifest());
@@ -262,7 +271,7 @@ Result<Image> PullImage(const ImageRequest& request) {
   image.compressed_bytes = manifest.config.size;
   for (const ManifestBlob& layer : manifest.layers) image.compressed_bytes += layer.size;
   const SteadyClock::time_point unpack_start = SteadyClock::now();
-  ASSIGN_OR_RETURN(image.rootfs, puller.Unpack());
+  TRY(puller.Unpack(image.rootfs));
   image.unpack_time = Since(unpack_start);
   return image;
 }

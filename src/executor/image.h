@@ -33,7 +33,7 @@ struct Tools {
 Tools HostTools();
 
 struct ImageLimits {
-  uint64_t max_compressed = uint64_t{2} << 30;  // bytes, all blobs
+  uint64_t max_compressed = uint64_t{2} << 30;  // bytes, all blobs; held while unpacking only
   uint64_t max_unpacked = uint64_t{4} << 30;    // bytes that the root file system may fill
   size_t max_layers = 128;
 };
