@@ -45,6 +45,8 @@ ssize_t WriteSome(int fd, const uint8_t* data, size_t size) {
   return n;
 }
 
+Unexpected ProtocolError() { return Fail("channel.protocol", "the peer breaks the protocol"); }
+
 bool WouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 }  // namespace
@@ -54,8 +56,8 @@ struct Mux::Callbacks {
   static int OnBeginHeaders(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
     auto& mux = *static_cast<Mux*>(user);
     if (mux.role_ != Role::kServer || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    // Also counts those that nghttp2 holds closed while their last bytes wait here.
-    if (mux.bridges_.size() >= mux.max_streams_) {
+    // nghttp2 bounds the open ones; as many again may be closed while their last bytes wait here.
+    if (mux.bridges_.size() >= 2 * mux.max_streams_) {
       nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
                                 NGHTTP2_REFUSED_STREAM);
       return 0;
@@ -339,23 +341,28 @@ void Mux::Settle() {
   }
 }
 
-bool Mux::ReadStream() {
+Result<> Mux::ReadStream() {
   const ssize_t n = ::read(fd_.get(), in_.data(), in_.size());
-  if (n < 0 && WouldBlock()) return true;
+  if (n < 0 && WouldBlock()) return {};
   if (n <= 0) {
     input_ended_ = true;
-    return true;
+    return {};
   }
-  return nghttp2_session_mem_recv(session_, in_.data(), static_cast<size_t>(n)) >= 0;
+  if (nghttp2_session_mem_recv(session_, in_.data(), static_cast<size_t>(n)) >= 0) return {};
+  bool moved = false;
+  static_cast<void>(PumpOut(moved));  // the GOAWAY, as far as it goes
+  return ProtocolError();
 }
 
-bool Mux::PumpOut() {
+bool Mux::PumpOut(bool& moved) {
+  moved = false;
   for (;;) {
     while (out_.size() < kOutSize) {
       const uint8_t* data = nullptr;
       const ssize_t n = nghttp2_session_mem_send(session_, &data);
       if (n < 0) return false;
       if (n == 0) break;
+      moved = true;
       Append(out_, {data, static_cast<size_t>(n)});
     }
     if (out_.empty()) {
@@ -379,7 +386,7 @@ bool Mux::PumpOut() {
   }
 }
 
-void Mux::AddBridges(std::vector<pollfd>& polls, std::vector<int32_t>& owners) {
+void Mux::AddBridges() {
   for (const auto& [id, bridge] : bridges_) {
     short events = 0;
     if (bridge->connecting) events = POLLOUT;
@@ -387,8 +394,8 @@ void Mux::AddBridges(std::vector<pollfd>& polls, std::vector<int32_t>& owners) {
     if (bridge->open && !bridge->inbox.empty() && !bridge->write_dead) events |= POLLOUT;
     // Without an interest a hung-up socket would wake us for ever.
     if (!bridge->fd.valid() || events == 0) continue;
-    polls.push_back({bridge->fd.get(), events, 0});
-    owners.push_back(id);
+    polls_.push_back({bridge->fd.get(), events, 0});
+    owners_.push_back(id);
   }
 }
 
@@ -432,57 +439,64 @@ void Mux::Stop() {
   static_cast<void>(!::write(wake_.get(), &one, sizeof one));
 }
 
+// Sends what there is to send. Sending may close streams, and settling those may have more to send.
+Result<> Mux::Push() {
+  bool moved = true;
+  while (moved) {
+    Settle();
+    moved = false;
+    if (!out_blocked_ && !PumpOut(moved)) return ProtocolError();
+  }
+  return {};
+}
+
+// Waits for something to happen, and takes in what came.
+Result<> Mux::Poll() {
+  const auto now = std::chrono::steady_clock::now();
+  const TimePoint deadline = OnTick(now);
+  int wait = -1;
+  if (deadline != TimePoint::max()) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
+    wait = static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
+  }
+  polls_.clear();
+  owners_.clear();
+  polls_.push_back({wake_.get(), POLLIN, 0});
+  polls_.push_back({fd_.get(), static_cast<short>(POLLIN | (out_blocked_ ? POLLOUT : 0)), 0});
+  AddBridges();
+  const size_t listeners_at = polls_.size();
+  AddListeners(polls_);
+  if (::poll(polls_.data(), polls_.size(), wait) < 0) {
+    return errno == EINTR ? Result<>() : Result<>(FailErrno("poll", errno));
+  }
+  if (polls_[0].revents != 0) {
+    uint64_t count = 0;
+    static_cast<void>(!::read(wake_.get(), &count, sizeof count));
+  }
+  if ((polls_[1].revents & POLLOUT) != 0) out_blocked_ = false;
+  if ((polls_[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) TRY(ReadStream());
+  for (size_t i = 0; i < owners_.size(); ++i) {
+    if (polls_[i + 2].revents == 0) continue;
+    if (Bridge* bridge = Find(owners_[i])) OnBridgeEvent(*bridge, polls_[i + 2].revents);
+  }
+  for (size_t i = listeners_at; i < polls_.size(); ++i) {
+    if (polls_[i].revents != 0) OnListener(polls_[i].fd);
+  }
+  return {};
+}
+
 Result<> Mux::Loop() {
   Result<> result = StartSession();
-  std::vector<pollfd> polls;
-  std::vector<int32_t> owners;
-  const auto broken = [] { return Fail("channel.protocol", "the peer breaks the protocol"); };
   while (result && !stop_) {
     RunCommands(true);
-    Settle();
-    if (!out_blocked_ && !PumpOut()) result = broken();
-    if (input_ended_ || !result) break;
+    result = Push();
+    if (!result || input_ended_) break;
     if (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0 &&
         out_.empty()) {
-      if (!peer_said_goodbye_) result = broken();
+      if (!peer_said_goodbye_) result = ProtocolError();
       break;
     }
-    const auto now = std::chrono::steady_clock::now();
-    const TimePoint deadline = OnTick(now);
-    int wait = -1;
-    if (deadline != TimePoint::max()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now).count();
-      wait = static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
-    }
-    polls.clear();
-    owners.clear();
-    polls.push_back({wake_.get(), POLLIN, 0});
-    polls.push_back({fd_.get(), static_cast<short>(POLLIN | (out_blocked_ ? POLLOUT : 0)), 0});
-    AddBridges(polls, owners);
-    const size_t listeners_at = polls.size();
-    AddListeners(polls);
-    if (::poll(polls.data(), polls.size(), wait) < 0 && errno != EINTR) {
-      result = FailErrno("poll", errno);
-      break;
-    }
-    if (polls[0].revents != 0) {
-      uint64_t count = 0;
-      static_cast<void>(!::read(wake_.get(), &count, sizeof count));
-    }
-    if ((polls[1].revents & POLLOUT) != 0) out_blocked_ = false;
-    if ((polls[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0 && !ReadStream()) {
-      out_blocked_ = false;
-      static_cast<void>(PumpOut());  // the GOAWAY, as far as it goes
-      result = broken();
-      break;
-    }
-    for (size_t i = 0; i < owners.size(); ++i) {
-      if (polls[i + 2].revents == 0) continue;
-      if (Bridge* bridge = Find(owners[i])) OnBridgeEvent(*bridge, polls[i + 2].revents);
-    }
-    for (size_t i = listeners_at; i < polls.size(); ++i) {
-      if (polls[i].revents != 0) OnListener(polls[i].fd);
-    }
+    result = Poll();
   }
   for (auto& [id, bridge] : bridges_) {
     CloseHard(bridge->fd);

@@ -93,10 +93,12 @@ class Mux {
  private:
   struct Callbacks;
   Result<> StartSession();
-  bool ReadStream();
-  bool PumpOut();
+  Result<> Push();
+  Result<> Poll();
+  Result<> ReadStream();
+  bool PumpOut(bool& moved);
   void RunCommands(bool alive);
-  void AddBridges(std::vector<pollfd>& polls, std::vector<int32_t>& owners);
+  void AddBridges();
   void OnBridgeEvent(Bridge& bridge, short events);
   void FlushLocal(Bridge& bridge);
   void Settle();
@@ -108,6 +110,8 @@ class Mux {
   UniqueFd wake_;
   nghttp2_session* session_ = nullptr;
   std::map<int32_t, std::unique_ptr<Bridge>> bridges_;
+  std::vector<pollfd> polls_;
+  std::vector<int32_t> owners_;  // of polls_[2...]
   Bytes in_;
   Bytes out_;
   size_t out_at_ = 0;
