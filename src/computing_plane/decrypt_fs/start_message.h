@@ -4,12 +4,14 @@
 //   "epochs", in that order.
 //                                The parent keeps its end open: decrypt-fs unmounts and ends when
 //                                it closes.
-//   fd 4, decrypt-fs to parent:  one JSON object a line:
+//   fd 4, decrypt-fs to parent: one JSON object a line:
 //     {"event":"ready","files":N,"bytes":N}
-//     {"event":"failed","code":"area.reason","message":TEXT}          before ready: the mount did
-//     not come about
-//     {"event":"read_error","code":"area.reason","object":HEX,"message":TEXT}   once per object and
-//     code
+//     {"event":"failed","code":"area.reason","message":TEXT}      before ready: the mount did not
+//     come
+//                                                                  about; the program ends with 1
+//     {"event":"read_error","code":"area.reason","message":TEXT}  the reader got EIO (EACCES for
+//                                                                  dataset.not_prefetched); each
+//                                                                  text once
 //     {"event":"ended","reason":"unmounted" | "parent_closed" | "signal"}
 //
 // JSON: {"dataset":HEX20,"snapshot":HEX32,"store_dir":PATH,"mountpoint":PATH,"epochs":[N..],
@@ -52,12 +54,11 @@ SecretBytes EncodeStartMessage(const StartMessage& message);
 Result<StartMessage> ReadStartMessage(int fd);
 
 struct StatusEvent {
-  std::string event;  // "ready", "failed", "read_error", "ended"
-  std::string code;
-  std::string object;
-  std::string message;
-  std::string reason;
-  uint64_t files = 0;
+  std::string event;    // "ready", "failed", "read_error", "ended"
+  std::string code;     // of failed, read_error
+  std::string message;  // of failed, read_error: names the object
+  std::string reason;   // of ended
+  uint64_t files = 0;   // of ready
   uint64_t bytes = 0;
 };
 std::string EncodeStatus(const StatusEvent& event);  // with the line's end
