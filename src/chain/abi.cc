@@ -148,8 +148,9 @@ Result<Bytes> AbiReader::Dynamic(size_t max) {
   ASSIGN_OR_RETURN(const uint64_t size, tail.Uint64());
   if (size > max) return Malformed("is larger than asked for");
   const ByteView rest = data_.subspan(offset + 32);
+  if (size > rest.size()) return Malformed("is too short");  // first: padding must not overflow
   const size_t padded = (size + 31) / 32 * 32;
-  if (rest.size() < padded) return Malformed("is too short");
+  if (padded > rest.size()) return Malformed("is too short");
   if (!ZeroPadded(rest.subspan(size, padded - size))) return Malformed("is not zero-padded");
   return ToBytes(rest.first(size));
 }

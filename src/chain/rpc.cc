@@ -254,7 +254,7 @@ Result<Bytes> ChainClient::SameData(std::string_view method, const json::array& 
   Result<Bytes> first = ask(*endpoints_.front());
   if (failed(first)) return first;
   for (size_t i = 1; i < endpoints_.size(); ++i) {
-    const Result<Bytes> other = ask(*endpoints_[i]);
+    Result<Bytes> other = ask(*endpoints_[i]);
     if (failed(other)) return other;
     if (first.has_value() != other.has_value() || (first && *first != *other)) {
       return Disagree("an answer to " + std::string(method),
