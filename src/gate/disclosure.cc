@@ -6,12 +6,11 @@
 #include <optional>
 
 #include "base/json.h"
+#include "gate/table.h"
 #include "gate/text.h"
 
 namespace cce::gate {
 namespace {
-
-constexpr size_t kMaxJson = size_t{16} << 20;
 
 std::vector<std::string> Words(std::string_view name) {
   std::vector<std::string> words(1);
@@ -232,11 +231,11 @@ void DetectDisclosure(const View& view, const GatePolicy& policy, std::vector<Fi
       if (const auto delimiter = SniffDelimiter(text)) ReadTable(text, *delimiter, disclosure);
       break;
     case ViewKind::kJson:
-      if (const auto root = ParseJson(text, {.max_bytes = kMaxJson, .max_depth = 64})) {
+      if (const auto root = ParseLooseJson(text)) {
         ReadJson(*root, "", "", 0, disclosure);
       } else {
         ForEachLine(text, [&](std::string_view line, size_t) {
-          if (const auto value = ParseJson(line)) ReadJson(*value, "", "", 0, disclosure);
+          if (const auto value = ParseLooseJson(line)) ReadJson(*value, "", "", 0, disclosure);
         });
       }
       break;

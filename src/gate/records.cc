@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "gate/table.h"
 #include "gate/text.h"
 
 namespace cce::gate {
@@ -11,7 +12,7 @@ namespace {
 
 constexpr size_t kBlock = size_t{1} << 21;  // text is taken in blocks of so many bytes
 constexpr size_t kMaxCandidates = 50'000;   // of one file
-constexpr size_t kMaxJson = size_t{16} << 20;
+constexpr size_t kMaxTable = size_t{16} << 20;
 constexpr uint32_t kNoColumn = UINT32_MAX;
 
 // Bits to say which k of n.
@@ -19,6 +20,34 @@ double ChoiceBits(size_t k, size_t n) {
   if (k == 0 || k >= n) return 0;
   const double q = static_cast<double>(k) / static_cast<double>(n);
   return static_cast<double>(n) * -(q * std::log2(q) + (1 - q) * std::log2(1 - q));
+}
+
+// Text and attribute values of XML or HTML; an element that holds others ends in a line end, so
+// that a row is a line.
+std::string WithoutTags(std::string_view text) {
+  std::string out;
+  bool closed_before = false;
+  for (size_t at = 0; at < text.size();) {
+    if (text[at] != '<') {
+      const size_t end = std::min(text.find('<', at), text.size());
+      for (const char c : text.substr(at, end - at)) out += c == '\n' || c == '\r' ? ' ' : c;
+      at = end;
+      continue;
+    }
+    const size_t end = std::min(text.find('>', at), text.size());
+    const std::string_view tag = text.substr(at + 1, end - at - 1);
+    const bool closes = tag.starts_with('/');
+    out += closes && closed_before ? '\n' : ' ';
+    closed_before = closes || tag.ends_with('/');
+    if (tag.starts_with("!")) {
+      out += tag;
+    } else {
+      const size_t attributes = tag.find_first_of(" \t\r\n");
+      if (attributes != std::string_view::npos) out += tag.substr(attributes);
+    }
+    at = end + 1;
+  }
+  return out;
 }
 
 size_t InformativeColumns(const TableInfo& table) {
@@ -60,8 +89,9 @@ void RecordDetector::Add(const View& view) {
   evidence.file = ChainText(view);
   const std::string_view text = AsText(view.bytes);
   if (view.kind == ViewKind::kJson && AddJson(text, evidence)) return;
+  if (view.kind == ViewKind::kXml) return AddText(WithoutTags(text), evidence, true);
   AddText(text, evidence, view.kind != ViewKind::kTable);
-  if (view.kind == ViewKind::kTable && text.size() <= kMaxJson) AddTableColumns(text, evidence);
+  if (view.kind == ViewKind::kTable && text.size() <= kMaxTable) AddTableColumns(text, evidence);
 }
 
 void RecordDetector::AddText(std::string_view text, FileEvidence& evidence, bool slide) {
@@ -127,7 +157,7 @@ void RecordDetector::AddTableColumns(std::string_view text, FileEvidence& eviden
 }
 
 bool RecordDetector::AddJson(std::string_view text, FileEvidence& evidence) {
-  const auto root = ParseJson(text, {.max_bytes = kMaxJson, .max_depth = 64});
+  const auto root = ParseLooseJson(text);
   if (!root) return false;
   uint64_t place = 0;
   std::vector<OutToken> all;
@@ -145,7 +175,7 @@ bool RecordDetector::AddJson(std::string_view text, FileEvidence& evidence) {
   const auto across = [&](const std::vector<const json::array*>& arrays) {
     std::map<size_t, std::vector<const json::array*>> by_size;
     for (const auto* a : arrays) {
-      if (a->size() >= 2 && scalar((*a)[0])) by_size[a->size()].push_back(a);
+      if (!a->empty() && scalar((*a)[0])) by_size[a->size()].push_back(a);
     }
     for (const auto& [size, group] : by_size) {
       if (group.size() < 2) continue;
@@ -187,7 +217,7 @@ bool RecordDetector::AddJson(std::string_view text, FileEvidence& evidence) {
       std::vector<std::vector<OutToken>> rows;
       bool columns = true;
       for (const auto& [key, m] : v.get_object()) {
-        if (!m.is_object() || m.get_object().size() < 2 ||
+        if (!m.is_object() || m.get_object().empty() ||
             (!rows.empty() && m.get_object().size() != rows.size())) {
           columns = false;
           break;
@@ -270,7 +300,11 @@ void RecordDetector::CollectHits(size_t window_size) {
       const TableInfo& table = data_.TableOfRow(p.value);
       const double bits = ChanceBits(table.rows, static_cast<double>(postings.size()), token,
                                      window_size, table.columns.size());
-      if (bits > 0.5) hits_.push_back({p.value, {p.column, u, static_cast<float>(bits)}});
+      const double token_bits =
+          ChanceBits(table.rows, static_cast<double>(postings.size()), token, 0, 1);
+      if (bits > 0.5)
+        hits_.push_back(
+            {p.value, {p.column, u, static_cast<float>(bits), static_cast<float>(token_bits)}});
     }
   };
   for (uint32_t u = 0; u < unique_.size(); ++u) {
@@ -295,7 +329,8 @@ void RecordDetector::CollectPairs() {
       if (a == b && unique_[common[a]].count < 2) continue;
       const uint64_t key =
           data_.hash.Pair(unique_[common[a]].token->exact, unique_[common[b]].token->exact);
-      for (const Posting& p : data_.pairs.Find(key)) hits_.push_back({p.value, {kNoColumn, 0, 0}});
+      for (const Posting& p : data_.pairs.Find(key))
+        hits_.push_back({p.value, {kNoColumn, 0, 0, 0}});
     }
   }
 }
@@ -307,6 +342,10 @@ void RecordDetector::VerifyRow(uint32_t row, std::vector<Match>& matches,
   const TableInfo& table = data_.tables[info.table];
   const double signature_bits = 8 - std::log2(static_cast<double>(window_size) + 1);
   for (uint32_t u = 0; u < unique_.size(); ++u) {
+    double anywhere = 0;  // cells of this value in the table, in whatever column
+    for (const Posting& p : unique_[u].common) {
+      if (data_.column_table[p.column] == info.table) anywhere += p.value;
+    }
     for (const Posting& p : unique_[u].common) {
       if (data_.column_table[p.column] != info.table) continue;
       const uint32_t local = p.column - table.first_column;
@@ -317,7 +356,11 @@ void RecordDetector::VerifyRow(uint32_t row, std::vector<Match>& matches,
       const double bits = std::min(
           signature_bits,
           ChanceBits(table.rows, p.value, *unique_[u].token, window_size, table.columns.size()));
-      if (bits > 0.05) matches.push_back({p.column, u, static_cast<float>(bits)});
+      const double token_bits =
+          std::min(signature_bits, ChanceBits(table.rows, anywhere, *unique_[u].token, 0, 1));
+      if (bits > 0.05) {
+        matches.push_back({p.column, u, static_cast<float>(bits), static_cast<float>(token_bits)});
+      }
     }
   }
 }
@@ -342,6 +385,7 @@ float RecordDetector::Settle(uint32_t row, std::vector<Match>& matches) const {
     }
     ++used[m.token];
     m.bits *= static_cast<float>(left);
+    m.token_bits *= static_cast<float>(left);
     sum += m.bits;
     kept.push_back(m);
   }
@@ -388,7 +432,8 @@ void RecordDetector::MatchWindow(std::span<const OutToken> tokens, uint64_t plac
     if (rare + possible < floor_bits || rare + possible < static_cast<double>(best.bits)) continue;
     VerifyRow(row, matches, tokens.size());
     const float bits = Settle(row, matches);
-    if (bits > best.bits) best = {row, place, bits, std::move(matches)};
+    if (bits > best.bits)
+      best = {row, place, static_cast<uint32_t>(unique_.size()), bits, std::move(matches)};
   }
   if (static_cast<double>(best.bits) >= floor_bits && evidence.candidates.size() < kMaxCandidates) {
     evidence.candidates.push_back(std::move(best));
@@ -427,6 +472,25 @@ std::string RecordDetector::Describe(const Candidate& candidate, double bits) co
   return out + "), " + std::to_string(static_cast<int>(bits)) + " bits";
 }
 
+// Evidence less what it costs to say which cells were found. Either of the row's cells, each by the
+// chance that the window holds it; or of the window's tokens, each by the chance that it equals any
+// cell of the row: a short window that is all matched says more by its tokens, a long one by its
+// cells.
+double RecordDetector::Evidence(const Candidate& candidate) const {
+  double tokens = 0;
+  size_t k = 0;
+  for (const Match& m : candidate.matches) {
+    if (m.token_bits <= 0) continue;
+    tokens += static_cast<double>(m.token_bits);
+    ++k;
+  }
+  tokens -= ChoiceBits(k, candidate.tokens);
+  const double cells =
+      static_cast<double>(candidate.bits) -
+      ChoiceBits(candidate.matches.size(), InformativeColumns(data_.TableOfRow(candidate.row)));
+  return std::max(tokens, cells);
+}
+
 void RecordDetector::ReportRecords(const FileEvidence& evidence, int dataset,
                                    std::vector<Finding>& findings) const {
   if (evidence.candidates.empty()) return;
@@ -454,8 +518,7 @@ void RecordDetector::ReportRecords(const FileEvidence& evidence, int dataset,
   std::vector<std::pair<const Candidate*, double>> masked;
   double surplus = 0;
   for (const Candidate& c : evidence.candidates) {
-    const size_t columns = InformativeColumns(data_.TableOfRow(c.row));
-    const double bits = static_cast<double>(c.bits) - ChoiceBits(c.matches.size(), columns);
+    const double bits = Evidence(c);
     if (bits > needed) take(c, bits);
     double inside = 0;
     size_t k = 0;

@@ -36,9 +36,10 @@ class RecordDetector {
 
  private:
   struct Match {
-    uint32_t column = 0;  // of all tables
-    uint32_t token = 0;   // index into unique_
-    float bits = 0;
+    uint32_t column = 0;   // of all tables
+    uint32_t token = 0;    // index into unique_
+    float bits = 0;        // that this cell of the row stands in the window by chance
+    float token_bits = 0;  // that this token equals some cell of the row by chance
   };
   struct Hit {
     uint32_t row = 0;
@@ -52,6 +53,7 @@ class RecordDetector {
   struct Candidate {
     uint32_t row = 0;
     uint64_t place = 0;
+    uint32_t tokens = 0;  // different ones in the window
     float bits = 0;
     std::vector<Match> matches;
   };
@@ -67,6 +69,7 @@ class RecordDetector {
     uint64_t contained = 0, near = 0;
   };
 
+  double Evidence(const Candidate& candidate) const;
   void AddText(std::string_view text, FileEvidence& evidence, bool slide);
   void AddTableColumns(std::string_view text, FileEvidence& evidence);
   bool AddJson(std::string_view text, FileEvidence& evidence);

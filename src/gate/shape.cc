@@ -6,12 +6,12 @@
 
 #include "base/json.h"
 #include "gate/svg.h"
+#include "gate/table.h"
 #include "gate/text.h"
 
 namespace cce::gate {
 namespace {
 
-constexpr size_t kMaxJson = size_t{16} << 20;
 constexpr size_t kOpenPoints =
     250;  // of one curve: a grid has tens, one point a person has hundreds
 constexpr size_t kClosedPoints = 500;  // of one band: there and back
@@ -127,6 +127,10 @@ void LineShape(const View& view, size_t lines, size_t unlabelled, std::span<cons
         lines);
   } else if (unlabelled >= kManyLines) {
     Put(findings, view, FindingClass::kShape, 0.5, "many lines of bare numbers", unlabelled);
+  } else if (lines >= kManyLines * 5 &&
+             std::any_of(rows.begin(), rows.end(), [&](uint64_t n) { return lines >= n / 10; })) {
+    Put(findings, view, FindingClass::kShape, 0.55, "lines for a good part of the dataset's rows",
+        lines);
   } else if (lines >= kManyLines * 5) {
     Put(findings, view, FindingClass::kShape, 0.25, "many lines of numbers", lines);
   }
@@ -188,7 +192,7 @@ void DetectShape(const View& view, std::span<const uint64_t> table_rows,
       SvgShape(view, table_rows, findings);
       break;
     case ViewKind::kJson:
-      if (const auto root = ParseJson(text, {.max_bytes = kMaxJson, .max_depth = 64})) {
+      if (const auto root = ParseLooseJson(text)) {
         const size_t longest = LongestArray(*root, 0);
         LineShape(view, longest, 0, table_rows, findings);
         break;

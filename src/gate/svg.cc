@@ -39,15 +39,27 @@ size_t PathPoints(std::string_view d) {
   return numbers / 2;
 }
 
-// The character of a glyph named by its code in hex after the last '-': matplotlib's
-// "#DejaVuSans-35" is '5'.
-char GlyphOf(std::string_view href) {
+// The number that a glyph is named by, in hex after the last '-' ("#DejaVuSans-35"); 0: not so
+// named.
+unsigned int GlyphOf(std::string_view href) {
   const size_t dash = href.rfind('-');
   if (dash == std::string_view::npos || href.size() - dash - 1 > 4) return 0;
   unsigned int code = 0;
   const auto parsed = std::from_chars(href.data() + dash + 1, href.data() + href.size(), code, 16);
   if (parsed.ec != std::errc() || parsed.ptr != href.data() + href.size()) return 0;
-  return code >= 0x20 && code < 0x7f ? static_cast<char>(code) : 0;
+  return code < 0x7f ? code : 0;
+}
+
+// The number is the character's code (matplotlib to 3.10) or its place in the font (later), where
+// ASCII begins 29 places earlier in all common fonts; the latter shows by numbers that no printable
+// character has.
+void GlyphsToText(std::string& glyphs) {
+  const bool places =
+      std::any_of(glyphs.begin(), glyphs.end(), [](char c) { return c != ' ' && c < ' '; });
+  for (char& c : glyphs) {
+    if (c == ' ' || !places) continue;
+    c = c <= 0x7e - 29 ? static_cast<char>(c + 29) : '?';
+  }
 }
 
 class Scanner {
@@ -74,8 +86,10 @@ class Scanner {
   }
   void Finish() {
     size_t most = 0;
-    for (const auto& [href, n] : uses_) most += n;
+    for (const auto& [href, n] : uses_) most = std::max(most, n);
+    for (const auto& [href, n] : glyphs_) most = n > 500 ? std::max(most, n) : most;
     facts.markers += most;
+    GlyphsToText(facts.glyph_text);
   }
   SvgFacts facts;
 
@@ -90,14 +104,15 @@ class Scanner {
   }
   void Use(std::string_view body) {
     const std::string_view href = Attribute(body, "href");
-    if (const char glyph = GlyphOf(href); glyph != 0) {
-      facts.glyph_text += glyph;
+    if (const unsigned int glyph = GlyphOf(href); glyph != 0) {
+      facts.glyph_text += static_cast<char>(glyph);
+      ++glyphs_[std::string(href.substr(0, 64))];
     } else {
       ++uses_[std::string(href.substr(0, 64))];
     }
   }
   int defs_ = 0;
-  std::map<std::string, size_t> uses_;
+  std::map<std::string, size_t> uses_, glyphs_;
 };
 
 }  // namespace

@@ -12,8 +12,9 @@ struct SvgFacts {
   size_t most_closed_points = 0;  // of one closed path or polygon
   size_t markers =
       0;  // circles, ellipses, rectangles, and uses of one same symbol that is no glyph
-  bool script = false;     // <script>, <foreignObject>, or an on... attribute
-  std::string glyph_text;  // text drawn as <use> of glyphs named by their code ("#DejaVuSans-35")
+  bool script = false;  // <script>, <foreignObject>, or an on... attribute
+  std::string
+      glyph_text;  // text drawn as <use> of glyphs that are named by number ("#DejaVuSans-35")
 };
 
 // A tolerant scan; never fails, linear time. `text`: valid UTF-8.

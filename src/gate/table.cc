@@ -86,8 +86,31 @@ void EstimateRowBits(TableInfo& table) {
 
 }  // namespace
 
+Result<json::value> ParseLooseJson(std::string_view text) {
+  const JsonLimits limits{.max_bytes = size_t{16} << 20, .max_depth = 64};
+  auto value = ParseJson(text, limits);
+  if (value || text.size() > limits.max_bytes) return value;
+  std::string strict;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') quoted = !quoted;
+    if (text[i] == '\\' && quoted && i + 1 < text.size()) strict += text[i++];
+    const std::string_view rest = text.substr(i);
+    if (!quoted && (rest.starts_with("NaN") || rest.starts_with("Infinity"))) {
+      strict += "null";
+      i += rest.starts_with("NaN") ? 2 : 7;
+    } else if (!quoted && rest.starts_with("-Infinity")) {
+      strict += "null";
+      i += 8;
+    } else {
+      strict += text[i];
+    }
+  }
+  return ParseJson(strict, limits);
+}
+
 bool FlatJson(std::string_view line, std::vector<std::pair<std::string, std::string>>& members) {
-  const auto value = ParseJson(line);
+  const auto value = ParseLooseJson(line);
   if (!value || !value->is_object()) return false;
   Flatten("", value->get_object(), members);
   return true;

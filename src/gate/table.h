@@ -6,9 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "gate/index_data.h"
 
 namespace cce::gate {
+
+// JSON as programs write it: where it does not parse, the bare words NaN and Infinity are read as
+// null. 16 MiB, 64 levels.
+Result<json::value> ParseLooseJson(std::string_view text);
 
 // The scalar members of one JSON object (nested objects flattened as "a.b"), as text. False where
 // `line` is no object.
