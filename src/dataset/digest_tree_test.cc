@@ -70,22 +70,5 @@ TEST(ReceiptLeaf, DependsOnEveryField) {
   EXPECT_NE(leaf, ReceiptLeaf(kTestSalt, "p", EntryType::kFile, 1, {}));
 }
 
-// docs/formats/dataset.md, "Test vectors".
-TEST(Vectors, DigestsAndLeaf) {
-  EXPECT_EQ(ToHex(ContentDigest({})),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  Bytes counting(5u << 20);
-  for (size_t i = 0; i < counting.size(); ++i) counting[i] = static_cast<uint8_t>(i);
-  EXPECT_EQ(ToHex(ContentDigest(AsBytes("abc"))),
-            "609f6e36d2405585188d5cfd761f407c7cc46a7d3f314c88270469dde315fcd1");
-  EXPECT_EQ(ToHex(ContentDigest(counting)),
-            "1a2f0f6b35456c7bc43277b516428a59cde6c5f5992d53998653628492004f85");
-  ReceiptSalt salt;
-  salt.fill(0x11);
-  EXPECT_EQ(
-      ToHex(ReceiptLeaf(salt, "dir/file", EntryType::kFile, 3, ContentDigest(AsBytes("abc")))),
-      "d34ae83a17af04c4a5b2cba2a19c8f41a88014f90ba5e2eeabda11ae62b38aa2");
-}
-
 }  // namespace
 }  // namespace cce::dataset
