@@ -191,7 +191,7 @@ void ReadProse(std::string_view text, Disclosure& out) {
       if (from == std::string_view::npos) return;
       const size_t end = std::min(line.find_first_of(" \t,;)", from), line.size());
       const auto value = Whole(line.substr(from, end - from));
-      begin = end;
+      begin = value ? end : from;
       if (!value) continue;
       const size_t cut = name.find_last_of(",;(");
       const std::string_view last = cut == std::string_view::npos ? name : name.substr(cut + 1);
