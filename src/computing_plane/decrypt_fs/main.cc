@@ -1,5 +1,6 @@
 // decrypt-fs: shows one snapshot of one dataset as a read-only file system (start_message.h says
 // how it is started).
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -29,6 +30,14 @@ Result<UniqueFd> CatchSignals() {
   UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
   if (!fd.valid()) return FailErrno("signalfd", errno);
   return fd;
+}
+
+// Nothing else that the parent had open stays, and libfuse's mount helper, if it must run, gets
+// neither end.
+void KeepOnlyOwnDescriptors() {
+  (void)::close_range(kStatusFd + 1, ~0U, 0);
+  (void)::fcntl(kStartFd, F_SETFD, FD_CLOEXEC);
+  (void)::fcntl(kStatusFd, F_SETFD, FD_CLOEXEC);
 }
 
 void AllowManyDescriptors() {
@@ -108,6 +117,7 @@ Result<> Run(int signals, StatusReporter& status) {
 int main() {
   using namespace cce;
   using namespace cce::decrypt_fs;
+  KeepOnlyOwnDescriptors();
   StartLog("decrypt-fs", LogLevel::kInfo);
   StatusReporter status(kStatusFd);
   const auto run = [&]() -> Result<> {
