@@ -226,8 +226,8 @@ class PlanPartReader : public PartReader {
         ended_ = true;
         digest_ = digester_.Finish();
         Queue(ToBytes(ByteView(digest_)));
-      } else {
         plan_.read[part_].store(true, std::memory_order_release);
+      } else {
         break;
       }
     }

@@ -34,7 +34,7 @@ class PartReader {
   // Up to out.size() wire bytes; 0 at the end. upload.file_changed names a file that is not as it
   // was at the walk; io.*.
   virtual Result<size_t> Read(std::span<uint8_t> out) = 0;
-  // The part's digest, once Read has returned 0.
+  // The part's digest, once wire_size() bytes were read.
   virtual Digest digest() const = 0;
 };
 

@@ -67,6 +67,18 @@ TEST(UploadPlan, RootNeedsEveryPart) {
   EXPECT_TRUE(plan.Root(kTestSalt));
 }
 
+// An HTTP client that announced wire_size() never asks for more.
+TEST(UploadPlan, APartIsReadOnceItsLastByteWasHandedOut) {
+  const TestFolder folder;
+  folder.Write("f", Noise(9, 1));
+  const UploadPlan plan = UploadPlan::Scan(folder.path()).value();
+  const auto reader = plan.OpenPart(0, kTestDraft).value();
+  Bytes wire(reader->wire_size());
+  ASSERT_EQ(reader->Read(wire).value(), wire.size());
+  EXPECT_TRUE(Equal(reader->digest(), ByteView(wire).last(32)));
+  EXPECT_TRUE(plan.Root(kTestSalt));
+}
+
 TEST(UploadPlan, TakesASingleFile) {
   const TestFolder folder;
   folder.Write("only.csv", AsBytes("a,b\n"));
