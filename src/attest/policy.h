@@ -34,7 +34,7 @@ std::optional<TcbStatus> StatusFromName(std::string_view name);
 struct TrustedRoot {
   std::string
       name;  // "intel", "amd-milan", "amd-genoa", "amd-turin", or a name of the document's own
-  Tee tee = Tee::kTdx;
+  std::optional<Tee> tee;  // absent: either
   ByteArray<32> sha256{};
   bool vendor = false;  // one of the pinned roots; any other makes the verdict `development`
   SnpProduct product =
