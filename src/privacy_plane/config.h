@@ -31,10 +31,10 @@ struct Config {
   std::string root_key_path;
 
   // [attestation]
-  std::string tsm_path;    // configfs-tsm folder of this machine
-  std::string collateral;  // bundle file for evidence
-  json::object
-      attestation_policy;  // attest's policy document: narrows every owner's policy; may be empty
+  std::string tsm_path;             // configfs-tsm folder of this machine
+  std::string collateral;           // bundle file for evidence
+  json::object attestation_policy;  // attest's policy document: narrows every owner's policy; may
+                                    // be empty (strict default)
   uint64_t chain_id = 0;
   std::vector<std::string> chain_endpoints;
   std::string finality;

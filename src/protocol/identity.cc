@@ -5,7 +5,9 @@
 namespace cce::protocol {
 namespace {
 
-json::array ToArray(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
+json::array ToArray(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
 
 }  // namespace
 

@@ -16,7 +16,9 @@ bool IsRepository(std::string_view text) {
          });
 }
 
-json::array ToArray(const std::vector<std::string>& texts) { return {texts.begin(), texts.end()}; }
+json::array ToArray(const std::vector<std::string>& texts) {
+  return json::array(texts.begin(), texts.end());
+}
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/file.h"
@@ -14,7 +15,7 @@ constexpr size_t kMaxCollateral = size_t{2} << 20;
 }  // namespace
 
 TeeVerifier::TeeVerifier(std::unique_ptr<tsm::Attester> attester, std::string collateral_path,
-                         std::optional<attest::Policy> operator_policy)
+                         attest::Policy operator_policy)
     : attester_(std::move(attester)),
       collateral_path_(std::move(collateral_path)),
       operator_policy_(std::move(operator_policy)) {}
@@ -22,7 +23,7 @@ TeeVerifier::TeeVerifier(std::unique_ptr<tsm::Attester> attester, std::string co
 Result<std::unique_ptr<TeeVerifier>> TeeVerifier::New(std::unique_ptr<tsm::Attester> attester,
                                                       std::string collateral_path,
                                                       const json::object& operator_policy) {
-  std::optional<attest::Policy> policy;
+  attest::Policy policy = attest::StrictPolicy();
   if (!operator_policy.empty()) {
     ASSIGN_OR_RETURN(policy, attest::ReadPolicy(operator_policy, "attestation.policy"));
   }
@@ -63,7 +64,7 @@ Result<GuestJudgement> TeeVerifier::Judge(ByteView evidence,
     if (!judgement.verdict.accepted) judgement.whose = whose;
     return !judgement.verdict.accepted;
   };
-  if (operator_policy_ && refused_by("operator", *operator_policy_)) return judgement;
+  if (refused_by("operator", operator_policy_)) return judgement;
   if (policies.empty()) return judgement;  // nobody allowed anything
   for (const NamedPolicy& named : policies) {
     if (refused_by(named.whose, named.policy)) return judgement;
@@ -80,12 +81,15 @@ Result<TeeVerifier::OwnEvidence> TeeVerifier::AttestSelf(const protocol::ReportD
 
 std::vector<std::string> TeeVerifier::OperatorRoots() const {
   std::vector<std::string> out;
-  if (operator_policy_) {
-    for (const attest::TrustedRoot& root : operator_policy_->roots) {
-      out.push_back(root.name + ":" + ToHex(root.sha256));
-    }
+  for (const attest::TrustedRoot& root : operator_policy_.roots) {
+    out.push_back(root.name + ":" + ToHex(root.sha256));
   }
   return out;
+}
+
+bool TeeVerifier::AcceptsDevelopmentRoots() const {
+  return std::ranges::any_of(operator_policy_.roots,
+                             [](const attest::TrustedRoot& root) { return !root.vendor; });
 }
 
 }  // namespace cce::privacy_plane

@@ -51,10 +51,12 @@ class TeeVerifier {
   // The roots that the operator's policy accepts, by name and digest; empty where it narrows
   // nothing.
   std::vector<std::string> OperatorRoots() const;
+  // Whether the operator's policy leaves room for roots that are no vendor's.
+  bool AcceptsDevelopmentRoots() const;
 
  private:
   TeeVerifier(std::unique_ptr<tsm::Attester> attester, std::string collateral_path,
-              std::optional<attest::Policy> operator_policy);
+              attest::Policy operator_policy);
   struct Loaded {
     attest::Collateral collateral;
     std::string text;
@@ -64,7 +66,7 @@ class TeeVerifier {
 
   const std::unique_ptr<tsm::Attester> attester_;
   const std::string collateral_path_;
-  const std::optional<attest::Policy> operator_policy_;
+  const attest::Policy operator_policy_;
   const attest::Verifier verifier_;
   std::mutex mutex_;
   std::shared_ptr<const Loaded> loaded_;

@@ -1,0 +1,72 @@
+// cced: the Privacy Plane's daemon.
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "privacy_plane/daemon.h"
+
+namespace {
+
+// SIGINT and SIGTERM end the daemon; blocked before any thread starts, so that all threads inherit
+// it.
+int BlockStopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int Report(const cce::Error& error) {
+  std::fprintf(stderr, "%s\n", cce::FormatError(error).c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"cced: the Privacy Plane of cce4long"};
+  std::string path;
+  std::string level = "info";
+  bool check = false;
+  app.add_option("--config", path, "configuration file (TOML)")->required();
+  app.add_flag("--check-config", check,
+               "read the configuration, say what is wrong with it, and end");
+  app.add_option("--log-level", level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  app.footer(
+      "Example:\n  cced --config /etc/cce4long/cced.toml --check-config\n"
+      "  cced --config /etc/cce4long/cced.toml");
+  CLI11_PARSE(app, argc, argv);
+
+  cce::Result<cce::privacy_plane::Config> config = cce::privacy_plane::LoadConfig(path);
+  if (!config) return Report(config.error());
+  if (check) {
+    std::printf("%s: good, digest %s\n", path.c_str(), cce::ToHex(config->digest).c_str());
+    return 0;
+  }
+  cce::StartLog("cced", level == "debug"  ? cce::LogLevel::kDebug
+                        : level == "info" ? cce::LogLevel::kInfo
+                        : level == "warn" ? cce::LogLevel::kWarn
+                                          : cce::LogLevel::kError);
+  if (const auto hardened = cce::HardenProcess(); !hardened) return Report(hardened.error());
+  std::signal(SIGPIPE, SIG_IGN);
+  const int signals = BlockStopSignals();
+  const auto wait = [signals] {
+    signalfd_siginfo info;
+    while (read(signals, &info, sizeof info) < 0 && errno == EINTR) {
+    }
+    cce::Log(cce::LogLevel::kInfo, "daemon.stopping");
+  };
+  if (const auto ended = cce::privacy_plane::RunDaemon(std::move(*config), wait); !ended) {
+    cce::LogError(cce::LogLevel::kError, "daemon.refused_to_run", ended.error());
+    return Report(ended.error());
+  }
+  return 0;
+}
