@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "base/json.h"
@@ -54,14 +55,6 @@ constexpr std::array<std::string_view, 14> kNotExtremes = {
     "iter",  "iterations", "count", "cell", "depth",   "steps", "features",
     "width", "height",     "size",  "leaf", "samples", "bins",  "rounds"};
 
-struct Tally {
-  uint64_t small = 0, extremes = 0, freedom = 0, unrounded = 0, counts = 0;
-  std::string small_place, extreme_place, freedom_place, unrounded_place;
-  void Add(uint64_t& n, std::string& place, std::string where) {
-    if (n++ == 0) place = std::move(where);
-  }
-};
-
 // A whole number that stands alone.
 std::optional<uint64_t> Whole(std::string_view cell) {
   Canon c;
@@ -71,61 +64,96 @@ std::optional<uint64_t> Whole(std::string_view cell) {
   return static_cast<uint64_t>(v);
 }
 
+// How often something was seen, and where first.
+struct Seen {
+  uint64_t n = 0;
+  std::string place;
+  void Add(const std::string& where) {
+    if (n++ == 0) place = where;
+  }
+};
+
+// The cells under one count-like name.
+struct Counts {
+  uint64_t numbers = 0, fractions = 0, nonzero = 0, fives = 0, most = 0;
+  Seen small, unrounded;
+};
+
 class Disclosure {
  public:
   Disclosure(const View& view, const GatePolicy& policy) : view_(view), policy_(policy) {}
 
-  void Count(uint64_t value, const std::string& where) {
-    ++tally_.counts;
-    if (value == 0) return;
-    multiples_of_five_ += value % 5 == 0;
-    ++nonzero_;
-    if (value < policy_.min_cell) {
-      tally_.Add(tally_.small, tally_.small_place, where);
-      small_rounded_ += value % 5 == 0;
-    }
-    if (policy_.rounding_base > 1 && value % policy_.rounding_base != 0) {
-      tally_.Add(tally_.unrounded, tally_.unrounded_place, where);
+  // A cell under the count-like `name`; cells that are no numbers are passed over.
+  void Count(const std::string& name, std::string_view cell, const std::string& where) {
+    Canon canon;
+    if (!Canonicalise(TrimToken(cell), canon) || !canon.number) return;
+    Counts& counts = counts_[name];
+    ++counts.numbers;
+    const auto value = Whole(cell);
+    counts.fractions += !value;
+    if (!value || *value == 0) return;
+    ++counts.nonzero;
+    counts.fives += *value % 5 == 0;
+    counts.most = std::max(counts.most, *value);
+    if (*value < policy_.min_cell) counts.small.Add(where);
+    if (policy_.rounding_base > 1 && *value % policy_.rounding_base != 0) {
+      counts.unrounded.Add(where);
     }
   }
-  void Extreme(const std::string& where) {
-    tally_.Add(tally_.extremes, tally_.extreme_place, where);
-  }
-  void Freedom(uint64_t value, const std::string& where) {
-    if (value < policy_.min_cell) tally_.Add(tally_.freedom, tally_.freedom_place, where);
+  void Extreme(const std::string& where) { extremes_.Add(where); }
+  void Freedom(std::string_view cell, const std::string& where) {
+    const auto value = Whole(cell);
+    if (value && *value < policy_.min_cell) freedom_.Add(where);
   }
 
   void Report(std::vector<Finding>& findings) const {
-    // Counts that are all multiples of five were rounded: a 5 stands for 3 to 7 and names nobody.
-    const bool rounded = nonzero_ >= 5 && multiples_of_five_ == nonzero_;
-    const bool by_policy = policy_.rounding_base == 5 && rounded;
-    if (tally_.small > 0 && !by_policy) {
-      Put(findings, FindingClass::kSmallCell, rounded ? 0.2 : 0.6, tally_.small, tally_.small_place,
-          rounded ? "rounded counts below the least cell" : "counts below the least cell");
+    uint64_t nonzero = 0, fives = 0;
+    for (const auto& [name, c] : counts_) {
+      if (IsNoCount(c)) continue;
+      nonzero += c.nonzero;
+      fives += c.fives;
     }
-    Put(findings, FindingClass::kExtreme, 0.55, tally_.extremes, tally_.extreme_place,
+    // Counts that are all multiples of five were rounded: a 5 stands for 3 to 7 and names nobody.
+    const bool rounded = nonzero >= 5 && fives == nonzero;
+    const bool by_policy = policy_.rounding_base == 5 && rounded;
+    for (const auto& [name, c] : counts_) {
+      if (IsNoCount(c)) continue;
+      // Noughts and ones alone are rather a mark or a median than counts.
+      const double strength = rounded ? 0.2 : c.most == 1 && c.numbers > c.nonzero ? 0.3 : 0.6;
+      if (!by_policy) {
+        Put(findings, FindingClass::kSmallCell, strength, c.small,
+            rounded ? "rounded counts below the least cell" : "counts below the least cell");
+      }
+      if (strength > 0.3 || c.most > 1) {
+        Put(findings, FindingClass::kRounding, 0.55, c.unrounded,
+            "counts that are no multiples of " + std::to_string(policy_.rounding_base));
+      }
+    }
+    Put(findings, FindingClass::kExtreme, 0.55, extremes_,
         "a minimum or maximum is one person's value");
-    Put(findings, FindingClass::kFreedom, 0.6, tally_.freedom, tally_.freedom_place,
+    Put(findings, FindingClass::kFreedom, 0.6, freedom_,
         "residual degrees of freedom or observations below the least cell");
-    Put(findings, FindingClass::kRounding, 0.55, tally_.unrounded, tally_.unrounded_place,
-        "counts that are no multiples of " + std::to_string(policy_.rounding_base));
   }
 
  private:
-  void Put(std::vector<Finding>& findings, FindingClass cls, double strength, uint64_t n,
-           const std::string& place, std::string message) const {
-    if (n == 0) return;
+  // A third and more of fractions: means, shares or coefficients of something that is named like a
+  // count.
+  static bool IsNoCount(const Counts& c) { return c.fractions * 3 >= c.numbers; }
+
+  void Put(std::vector<Finding>& findings, FindingClass cls, double strength, const Seen& seen,
+           std::string message) const {
+    if (seen.n == 0) return;
     findings.push_back({.cls = cls,
                         .strength = strength,
                         .file = ChainText(view_),
-                        .place = place,
+                        .place = seen.place,
                         .message = std::move(message),
-                        .count = n});
+                        .count = seen.n});
   }
   const View& view_;
   const GatePolicy& policy_;
-  Tally tally_;
-  uint64_t nonzero_ = 0, multiples_of_five_ = 0, small_rounded_ = 0;
+  std::map<std::string, Counts> counts_;
+  Seen extremes_, freedom_;
 };
 
 void ReadTable(std::string_view text, char delimiter, Disclosure& out) {
@@ -148,11 +176,12 @@ void ReadTable(std::string_view text, char delimiter, Disclosure& out) {
     const bool row_counts = !cells.empty() && CountLike(cells[0]);
     if (!cells.empty() && ExtremeLike(cells[0])) out.Extreme("line " + std::to_string(number));
     for (size_t c = 0; c < cells.size() && c < header.size(); ++c) {
-      const auto value = Whole(cells[c]);
-      if (!value) continue;
+      const bool in_row = row_counts && c > 0;
+      if (counts[c] == 0 && freedom[c] == 0 && !in_row) continue;
       const std::string where = "line " + std::to_string(number) + ", " + header[c];
-      if (counts[c] != 0 || (row_counts && c > 0)) out.Count(*value, where);
-      if (freedom[c] != 0) out.Freedom(*value, where);
+      if (counts[c] != 0) out.Count("column " + header[c], cells[c], where);
+      if (in_row) out.Count("row " + std::string(cells[0].substr(0, 64)), cells[c], where);
+      if (freedom[c] != 0) out.Freedom(cells[c], where);
     }
   });
 }
@@ -174,9 +203,8 @@ void ReadJson(const json::value& v, const std::string& name, const std::string& 
   } else if (v.is_array()) {
     for (const json::value& item : v.get_array()) ReadJson(item, name, path, depth + 1, out);
   } else if (v.is_number()) {
-    const auto value = Whole(ToJson(v));
-    if (value && CountLike(name)) out.Count(*value, path);
-    if (value && FreedomLike(name)) out.Freedom(*value, path);
+    if (CountLike(name)) out.Count(name, ToJson(v), path);
+    if (FreedomLike(name)) out.Freedom(ToJson(v), path);
   }
 }
 
@@ -190,14 +218,14 @@ void ReadProse(std::string_view text, Disclosure& out) {
       size_t from = line.find_first_not_of(" \t=:", at);
       if (from == std::string_view::npos) return;
       const size_t end = std::min(line.find_first_of(" \t,;)", from), line.size());
-      const auto value = Whole(line.substr(from, end - from));
-      begin = value ? end : from;
-      if (!value) continue;
+      const std::string_view cell = line.substr(from, end - from);
+      begin = Whole(cell) ? end : from;
+      if (begin == from) continue;
       const size_t cut = name.find_last_of(",;(");
       const std::string_view last = cut == std::string_view::npos ? name : name.substr(cut + 1);
       const std::string where = "line " + std::to_string(number);
-      if (last.size() <= 64 && CountLike(last)) out.Count(*value, where);
-      if (last.size() <= 64 && FreedomLike(last)) out.Freedom(*value, where);
+      if (last.size() <= 64 && CountLike(last)) out.Count(std::string(last), cell, where);
+      if (last.size() <= 64 && FreedomLike(last)) out.Freedom(cell, where);
     }
   });
 }

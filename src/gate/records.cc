@@ -358,9 +358,8 @@ void RecordDetector::VerifyRow(uint32_t row, std::vector<Match>& matches,
           ChanceBits(table.rows, p.value, *unique_[u].token, window_size, table.columns.size()));
       const double token_bits =
           std::min(signature_bits, ChanceBits(table.rows, anywhere, *unique_[u].token, 0, 1));
-      if (bits > 0.05) {
-        matches.push_back({p.column, u, static_cast<float>(bits), static_cast<float>(token_bits)});
-      }
+      matches.push_back({p.column, u, static_cast<float>(std::max(bits, 0.0)),
+                         static_cast<float>(std::max(token_bits, 0.0))});
     }
   }
 }
@@ -419,6 +418,7 @@ void RecordDetector::MatchWindow(std::span<const OutToken> tokens, uint64_t plac
   }
   const double floor_bits = std::log2(static_cast<double>(data_.rows.size())) + 3;
   Candidate best;
+  bool full = false;
   for (size_t i = 0; i < hits_.size();) {
     size_t end = i;
     double rare = 0;
@@ -432,9 +432,12 @@ void RecordDetector::MatchWindow(std::span<const OutToken> tokens, uint64_t plac
     if (rare + possible < floor_bits || rare + possible < static_cast<double>(best.bits)) continue;
     VerifyRow(row, matches, tokens.size());
     const float bits = Settle(row, matches);
+    const size_t columns = InformativeColumns(data_.TableOfRow(row));
+    full = full || (columns >= 4 && matches.size() * 5 >= columns * 4);
     if (bits > best.bits)
       best = {row, place, static_cast<uint32_t>(unique_.size()), bits, std::move(matches)};
   }
+  evidence.full_lines += full;
   if (static_cast<double>(best.bits) >= floor_bits && evidence.candidates.size() < kMaxCandidates) {
     evidence.candidates.push_back(std::move(best));
   }
@@ -491,20 +494,39 @@ double RecordDetector::Evidence(const Candidate& candidate) const {
   return std::max(tokens, cells);
 }
 
+// The columns that the whole file seems to be made of: naming them once is cheaper than for each
+// row.
+std::set<uint32_t> RecordDetector::ColumnsOf(const FileEvidence& evidence) {
+  std::map<uint32_t, size_t> votes;
+  for (const Candidate& c : evidence.candidates) {
+    for (const Match& m : c.matches) ++votes[m.column];
+  }
+  std::set<uint32_t> columns;
+  for (const auto& [column, n] : votes) {
+    if (n * 2 >= evidence.candidates.size()) columns.insert(column);
+  }
+  return columns;
+}
+
+// Evidence by cells of these columns alone, less what it costs to say which of them were found.
+double RecordDetector::EvidenceWithin(const Candidate& candidate,
+                                      const std::set<uint32_t>& columns) {
+  double bits = 0;
+  size_t k = 0;
+  for (const Match& m : candidate.matches) {
+    if (columns.count(m.column) == 0) continue;
+    bits += static_cast<double>(m.bits);
+    ++k;
+  }
+  return bits - ChoiceBits(k, columns.size());
+}
+
 void RecordDetector::ReportRecords(const FileEvidence& evidence, int dataset,
                                    std::vector<Finding>& findings) const {
   if (evidence.candidates.empty()) return;
   const double needed = std::log2(static_cast<double>(std::max<uint64_t>(data_.stats.rows, 2))) +
                         std::log2(static_cast<double>(windows_)) + 8;
-  // Which columns the whole file seems to be made of: saying so once is cheaper than for each row.
-  std::map<uint32_t, size_t> votes;
-  for (const Candidate& c : evidence.candidates) {
-    for (const Match& m : c.matches) ++votes[m.column];
-  }
-  std::set<uint32_t> mask;
-  for (const auto& [column, n] : votes) {
-    if (n * 2 >= evidence.candidates.size()) mask.insert(column);
-  }
+  const std::set<uint32_t> mask = ColumnsOf(evidence);
   std::set<uint32_t> rows;
   const Candidate* best = nullptr;
   double best_bits = 0;
@@ -520,14 +542,7 @@ void RecordDetector::ReportRecords(const FileEvidence& evidence, int dataset,
   for (const Candidate& c : evidence.candidates) {
     const double bits = Evidence(c);
     if (bits > needed) take(c, bits);
-    double inside = 0;
-    size_t k = 0;
-    for (const Match& m : c.matches) {
-      if (mask.count(m.column) == 0) continue;
-      inside += static_cast<double>(m.bits);
-      ++k;
-    }
-    inside -= ChoiceBits(k, mask.size());
+    const double inside = EvidenceWithin(c, mask);
     if (inside > needed) {
       masked.emplace_back(&c, inside);
       surplus += inside - needed;
@@ -546,6 +561,50 @@ void RecordDetector::ReportRecords(const FileEvidence& evidence, int dataset,
                                  Describe(*best, best_bits) + "; needed " +
                                  std::to_string(static_cast<int>(needed)),
                       .count = rows.size(),
+                      .dataset = dataset});
+}
+
+// Rows of little information: none is there beyond doubt, but many together are. Each distinct row
+// counts what it has over the best of all rows by chance; and lines that hold nearly all cells of
+// some row are a table of people, whoever they are.
+void RecordDetector::ReportTogether(const FileEvidence& evidence, int dataset,
+                                    std::vector<Finding>& findings) const {
+  const double by_chance = std::log2(static_cast<double>(std::max<uint64_t>(data_.stats.rows, 2)));
+  const std::set<uint32_t> columns = ColumnsOf(evidence);
+  std::map<uint32_t, double> alone, within;
+  const auto count = [&](std::map<uint32_t, double>& rows, uint32_t row, double surplus) {
+    if (surplus >= 3) rows[row] = std::max(rows[row], surplus);
+  };
+  for (const Candidate& c : evidence.candidates) {
+    count(alone, c.row, Evidence(c) - by_chance);
+    count(within, c.row, EvidenceWithin(c, columns) - by_chance);
+  }
+  const auto sum = [&](const std::map<uint32_t, double>& rows, double cost) {
+    double total = -cost - ChoiceBits(rows.size(), std::max<size_t>(evidence.lines, rows.size()));
+    for (const auto& [row, surplus] : rows) total += surplus;
+    return total;
+  };
+  const double alone_bits = sum(alone, 0);
+  const double within_bits =
+      evidence.candidates.empty()
+          ? 0
+          : sum(within,
+                ChoiceBits(columns.size(),
+                           InformativeColumns(data_.TableOfRow(evidence.candidates[0].row))));
+  const auto& best = alone_bits >= within_bits ? alone : within;
+  const double bits = std::max(alone_bits, within_bits);
+  const bool together = best.size() >= 3 && bits > 24;
+  const bool full = evidence.full_lines >= 10 && evidence.full_lines * 3 >= evidence.lines;
+  if (!together && !full) return;
+  const size_t rows = std::max<size_t>(together ? best.size() : 0, full ? evidence.full_lines : 0);
+  findings.push_back({.cls = FindingClass::kRecords,
+                      .strength = std::min(0.95, 0.8 + 0.01 * static_cast<double>(rows)),
+                      .file = evidence.file,
+                      .message = std::to_string(best.size()) + " rows that together have " +
+                                 std::to_string(static_cast<int>(std::max(bits, 0.0))) +
+                                 " bits more than chance; " + std::to_string(evidence.full_lines) +
+                                 " lines hold nearly all cells of a row",
+                      .count = rows,
                       .dataset = dataset});
 }
 
@@ -592,6 +651,7 @@ void RecordDetector::ReportValues(const FileEvidence& evidence, int dataset,
 void RecordDetector::Finish(int dataset, std::vector<Finding>& findings) {
   for (const FileEvidence& evidence : files_) {
     ReportRecords(evidence, dataset, findings);
+    ReportTogether(evidence, dataset, findings);
     ReportWhole(evidence, dataset, findings);
     ReportValues(evidence, dataset, findings);
   }

@@ -61,6 +61,7 @@ class RecordDetector {
     std::string file;
     bool columns_only = false;
     std::vector<Candidate> candidates;
+    uint64_t full_lines = 0;   // that hold nearly all cells of some row
     uint64_t lines = 0;        // with three and more cells
     uint64_t whole_lines = 0;  // equal to a row of the dataset
     float whole_bits = 0;      // of the strongest of them
@@ -70,6 +71,8 @@ class RecordDetector {
   };
 
   double Evidence(const Candidate& candidate) const;
+  static std::set<uint32_t> ColumnsOf(const FileEvidence& evidence);
+  static double EvidenceWithin(const Candidate& candidate, const std::set<uint32_t>& columns);
   void AddText(std::string_view text, FileEvidence& evidence, bool slide);
   void AddTableColumns(std::string_view text, FileEvidence& evidence);
   bool AddJson(std::string_view text, FileEvidence& evidence);
@@ -86,6 +89,8 @@ class RecordDetector {
   void CountValues(std::span<const OutToken> tokens, FileEvidence& evidence);
   void ReportRecords(const FileEvidence& evidence, int dataset,
                      std::vector<Finding>& findings) const;
+  void ReportTogether(const FileEvidence& evidence, int dataset,
+                      std::vector<Finding>& findings) const;
   void ReportWhole(const FileEvidence& evidence, int dataset, std::vector<Finding>& findings) const;
   void ReportValues(const FileEvidence& evidence, int dataset,
                     std::vector<Finding>& findings) const;

@@ -166,6 +166,32 @@ TEST_F(Gate, SmallCells) {
             nullptr);
 }
 
+TEST_F(Gate, MeansUnderACountsNameAreNoCounts) {
+  const std::string table = "arm,events\nA,0.31\nB,1.0\nC,0.42\n";
+  EXPECT_EQ(Find(Text(table, ViewKind::kTable), FindingClass::kSmallCell), nullptr);
+}
+
+TEST_F(Gate, RowsOfLittleInformationTogether) {
+  // Five coarse columns: no row of them is anybody's alone.
+  std::mt19937 random(5);
+  std::string csv = "age,sex,arm,grade,stage\n";
+  std::vector<std::string> rows;
+  for (int i = 0; i < 400; ++i) {
+    std::string row = std::to_string(20 + random() % 60);
+    for (const uint32_t levels : {2u, 4u, 5u, 6u}) row += "," + std::to_string(random() % levels);
+    rows.push_back(row);
+    csv += row + "\n";
+  }
+  const LeakIndex index = IndexOf(csv);
+  const auto one = ReviewOne(index, {TextView("a.txt", ViewKind::kText, "seed " + rows[7])});
+  EXPECT_EQ(Find(one, FindingClass::kRecords), nullptr);
+  std::string many;
+  for (int i = 0; i < 60; ++i)
+    many += "step " + std::to_string(100 + i) + " " + rows[static_cast<size_t>(i) * 3] + "\n";
+  const auto all = ReviewOne(index, {TextView("a.txt", ViewKind::kText, many)});
+  EXPECT_TRUE(Held(all, FindingClass::kRecords));
+}
+
 TEST_F(Gate, RoundedCountsWeighLess) {
   const std::string table = "arm,n\nA,5\nB,250\nC,15\nD,20\nE,35\n";
   const GateReport report = Text(table, ViewKind::kTable);
