@@ -145,18 +145,23 @@ TEST(HostileGuest, DataPastTheWindowIsAnError) {
   Bytes headers;
   AppendLiteral(headers, ":method", "CONNECT");
   AppendLiteral(headers, ":authority", "deaf");
-  Bytes bytes = Preface();
-  Append(bytes, Frame(1, 0x04, 1, headers));
+  Bytes opening = Preface();
+  Append(opening, Frame(1, 0x04, 1, headers));
+  Bytes bytes;
   const Bytes data = Frame(0, 0, 1, Bytes(16 * 1024));
   for (int i = 0; i < 64 * 16; ++i) Append(bytes, data);
   auto [guest, relay] = SocketPair();
+  std::promise<void> opened;
   std::promise<TunnelEvent> closed;
   auto options = Only("deaf", deaf.target());
   options.log = [&](const TunnelEvent& event) {
+    if (event.kind == TunnelEvent::Kind::kOpened) opened.set_value();
     if (event.kind == TunnelEvent::Kind::kClosed) closed.set_value(event);
   };
   TunnelServer server(std::move(relay), std::move(options));
   std::thread runner([&] { static_cast<void>(server.Run()); });
+  ASSERT_TRUE(SendAll(guest.get(), opening));
+  opened.get_future().wait();
   std::thread feeder([&, fd = guest.get()] { SendAll(fd, bytes); });
   EXPECT_LT(closed.get_future().get().from_guest, size_t{8} << 20);
   server.Stop();
