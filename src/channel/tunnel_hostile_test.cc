@@ -46,6 +46,19 @@ TEST(HostileGuest, HonestOpeningIsServed) {
   EXPECT_EQ(events[0].name, "echo");
 }
 
+TEST(HostileGuest, FormatVectorIsServed) {
+  // docs/formats/channel.md
+  const Bytes vector = Must(FromHex(
+      "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a00001e040000000000000400040000000500010000"
+      "00020000000000060000100000030000000000000408000000000000ff000100000e0104000000014207434f4e"
+      "4e4543544183210b27"));
+  std::vector<TunnelEvent> events;
+  EXPECT_TRUE(ServeBytes(vector, &events));
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].kind, TunnelEvent::Kind::kRefused);
+  EXPECT_EQ(events[0].name, "cced");
+}
+
 TEST(HostileGuest, GarbageIsAProtocolError) {
   EXPECT_EQ(CodeOf(ServeBytes(AsBytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))), "channel.protocol");
   EXPECT_EQ(CodeOf(ServeBytes(Bytes(100'000, 0xff))), "channel.protocol");
