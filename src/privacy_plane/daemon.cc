@@ -126,6 +126,16 @@ Result<> Serve(Core& core, const std::function<void()>& wait) {
 
 }  // namespace
 
+Result<json::object> PublicKeys(const Config& config) {
+  const std::unique_ptr<RootKeySource> root = NewFileRootKey(config.root_key_path);
+  ASSIGN_OR_RETURN(const auto keys, KeyManager::New(*root));
+  ASSIGN_OR_RETURN(const auto tls, net::SpkiSha256(keys->tls_key()));
+  ASSIGN_OR_RETURN(const auto address, crypto::EthAddressOf(keys->chain_key()));
+  return json::object{{"identity_key", ToHex(keys->identity_key().public_key())},
+                      {"tls_key", ToHex(tls)},
+                      {"chain_address", protocol::AddressText(address)}};
+}
+
 Result<> RunDaemon(Config config, const std::function<void()>& wait) {
   Core core;
   core.config = std::move(config);

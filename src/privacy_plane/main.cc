@@ -38,6 +38,10 @@ int main(int argc, char** argv) {
   app.add_option("--config", path, "configuration file (TOML)")->required();
   app.add_flag("--check-config", check,
                "read the configuration, say what is wrong with it, and end");
+  bool show_keys = false;
+  app.add_flag(
+      "--show-keys", show_keys,
+      "print the public keys that the root key gives (it is made where it is missing), and end");
   app.add_option("--log-level", level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   app.footer(
@@ -49,6 +53,12 @@ int main(int argc, char** argv) {
   if (!config) return Report(config.error());
   if (check) {
     std::printf("%s: good, digest %s\n", path.c_str(), cce::ToHex(config->digest).c_str());
+    return 0;
+  }
+  if (show_keys) {
+    const auto keys = cce::privacy_plane::PublicKeys(*config);
+    if (!keys) return Report(keys.error());
+    std::printf("%s\n", cce::ToJson(*keys).c_str());
     return 0;
   }
   cce::StartLog("cced", level == "debug"  ? cce::LogLevel::kDebug
