@@ -58,10 +58,11 @@ Check CheckTdxQuote(const TdxQuote& quote, const TdxTrust& trust) {
               ToHex(trust.info.fmspc));
   checks.That(trust.info.pceid == trust.pck.pceid, Rule::kTcbInfoPceId, ToHex(trust.pck.pceid),
               ToHex(trust.info.pceid));
-  CheckEnclave(checks, quote.qe_report, trust.qe);
-  CheckBinding(checks, quote);
+  CheckModule(checks, quote.body, trust.info);
   checks.That(trust.pck_key.VerifyRaw(crypto::Sha256(quote.qe_report_bytes), quote.qe_signature),
               Rule::kQeReportSignature, "a signature by the PCK", ToHex(quote.qe_signature));
+  CheckBinding(checks, quote);
+  CheckEnclave(checks, quote.qe_report, trust.qe);
   const PublicKey key = PublicKey::FromPoint(KeyKind::kP256, quote.attestation_key);
   checks.That(key && key.VerifyRaw(crypto::Sha256(quote.signed_bytes), quote.signature),
               Rule::kQuoteSignature, "a signature by the attestation key", ToHex(quote.signature));

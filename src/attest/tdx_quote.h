@@ -1,13 +1,14 @@
 // The quote and TCB stages for TDX. Internal to src/attest.
 #pragma once
 
+#include "attest/checks.h"
 #include "attest/tdx_trust.h"
 #include "attest/types.h"
 #include "attest/verdict.h"
 
 namespace cce::attest {
 
-// The quoting enclave and its signature, under believed collateral.
+// The TDX module, the quoting enclave and its signature, under believed collateral.
 Check CheckTdxQuote(const TdxQuote& quote, const TdxTrust& trust);
 
 // Intel's TCB evaluation (DCAP-QVL 4.1.2.5.2), launch and current.
@@ -20,6 +21,9 @@ struct TcbResult {
   std::string mend;  // which components are short of the newest level
 };
 Check EvaluateTdxTcb(const TdxQuote& quote, const TdxTrust& trust, TcbResult& result);
+
+// MRSIGNERSEAM and SEAMATTRIBUTES against the TCB info's entry for the module's major version.
+void CheckModule(Checks& checks, const TdBody& body, const TcbInfo& info);
 
 // Worse of a platform's status and those of its components.
 TcbStatus Converge(TcbStatus platform, std::initializer_list<TcbStatus> components);

@@ -156,26 +156,6 @@ std::string ShortText(const TdxTrust& trust, const ByteArray<16>& svn, unsigned 
 
 // -- Checks
 
-bool CheckModule(Checks& checks, const TdBody& body, const TdxTrust& trust) {
-  const uint8_t major = body.tee_tcb_svn[kModuleMajor];
-  const ModuleIdentity* module = FindModule(trust.info, major);
-  const std::string id = major == 0 ? "tdxModule" : ModuleId(major);
-  if (!checks.That(module != nullptr, Rule::kModuleIdentity, id,
-                   module != nullptr ? id : "no such module identity")) {
-    return false;
-  }
-  bool ok = checks.That(body.mrsignerseam == module->mrsigner, Rule::kModuleSigner,
-                        ToHex(module->mrsigner), ToHex(body.mrsignerseam));
-  ByteArray<8> masked;
-  for (size_t i = 0; i < masked.size(); ++i) {
-    masked[i] = body.seam_attributes[i] & module->attributes_mask[i];
-  }
-  ok &= checks.That(masked == module->attributes && AllZero(body.seam_attributes),
-                    Rule::kModuleAttributes, ToHex(module->attributes) + ", and zero",
-                    ToHex(body.seam_attributes));
-  return ok;
-}
-
 bool CheckLevels(Checks& checks, const TdBody& body, const TdxTrust& trust, const Levels& levels,
                  const SvnLevel* qe, unsigned qe_svn, const std::string& mend) {
   bool ok =
@@ -250,15 +230,32 @@ TcbStatus WithRelaunch(TcbStatus launch, TcbStatus current) {
   return out_of_date(current) && !out_of_date(launch) ? current : launch;
 }
 
+void CheckModule(Checks& checks, const TdBody& body, const TcbInfo& info) {
+  const uint8_t major = body.tee_tcb_svn[kModuleMajor];
+  const ModuleIdentity* module = FindModule(info, major);
+  const std::string id = major == 0 ? "tdxModule" : ModuleId(major);
+  if (!checks.That(module != nullptr, Rule::kModuleIdentity, id,
+                   module != nullptr ? id : "no such module identity")) {
+    return;
+  }
+  checks.That(body.mrsignerseam == module->mrsigner, Rule::kModuleSigner, ToHex(module->mrsigner),
+              ToHex(body.mrsignerseam));
+  ByteArray<8> masked;
+  for (size_t i = 0; i < masked.size(); ++i) {
+    masked[i] = body.seam_attributes[i] & module->attributes_mask[i];
+  }
+  checks.That(masked == module->attributes && AllZero(body.seam_attributes),
+              Rule::kModuleAttributes, ToHex(module->attributes) + ", and zero",
+              ToHex(body.seam_attributes));
+}
+
 Check EvaluateTdxTcb(const TdxQuote& quote, const TdxTrust& trust, TcbResult& result) {
   Checks checks(Rule::kTdxTcb);
   const TdBody& body = quote.body;
   const Levels levels = FindLevels(trust, body.tee_tcb_svn);
   const SvnLevel* qe = FindSvnLevel(trust.qe.levels, quote.qe_report.isvsvn);
   result.mend = ShortText(trust, body.tee_tcb_svn, quote.qe_report.isvsvn);
-  const bool module_ok = CheckModule(checks, body, trust);
-  if (!CheckLevels(checks, body, trust, levels, qe, quote.qe_report.isvsvn, result.mend) ||
-      !module_ok) {
+  if (!CheckLevels(checks, body, trust, levels, qe, quote.qe_report.isvsvn, result.mend)) {
     return std::move(checks).Finish();
   }
   Grade grade = GradeOf(levels, *qe);

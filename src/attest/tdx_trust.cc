@@ -44,7 +44,9 @@ class Builder {
   // -- PCK chain: leaf <- PCK CA <- root. All its checks are made once it parses.
   Result<> ParsePckChain() {
     std::vector<Bytes> chain = collateral_.pck_chain;
-    if (!pem_.empty()) {
+    // A quote made without a PEM chain (old samples) needs one beside it; which of them it is does
+    // not matter, since only the PCK's signature over the QE report counts.
+    if (chain.empty() || pem_.find("-----BEGIN") != std::string_view::npos) {
       ASSIGN_OR_RETURN(chain, ParsePemChain(pem_));
     }
     if (chain.size() < 2 || chain.size() > 3) {
