@@ -110,7 +110,11 @@ void Exchange::RunStream(const std::function<Result<>(const Sink&)>& stream,
   if (result && (overran || (stream_size && written != *stream_size))) {
     result = Fail("internal.bug", "a response's stream is not as long as it said");
   }
-  if (!result) LogError(LogLevel::kWarn, "http.stream_broken", result.error());
+  if (!result) {
+    // That a client leaves is its own affair.
+    const bool ours = result.error().code != "net.closed" && result.error().code != "net.timeout";
+    LogError(ours ? LogLevel::kWarn : LogLevel::kDebug, "http.stream_broken", result.error());
+  }
   {
     const std::lock_guard lock(mutex_);
     (result ? out_ended_ : out_broken_) = true;

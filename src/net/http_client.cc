@@ -234,7 +234,7 @@ struct HttpClient::Impl {
   static int OnVerify(X509_STORE_CTX* store, void* arg) {
     auto& self = *static_cast<Impl*>(arg);
     self.server_key = SpkiOf(X509_STORE_CTX_get0_cert(store));
-    if (!self.options.pinned_spki_sha256.empty()) return 1;
+    if (!self.options.pinned_spki_sha256.empty() || self.options.any_server_key) return 1;
     return X509_verify_cert(store);
   }
 
@@ -268,13 +268,15 @@ bool HttpClient::Impl::Configure() {
   if (!https) return ok;
   ok = ok && Set(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&
        Set(CURLOPT_SSL_CTX_FUNCTION, &Impl::OnSslContext) && Set(CURLOPT_SSL_CTX_DATA, this);
-  if (options.pinned_spki_sha256.empty()) {
+  if (options.pinned_spki_sha256.empty() && !options.any_server_key) {
     ok = ok && Set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
     if (!options.ca_file.empty()) ok = ok && Set(CURLOPT_CAINFO, options.ca_file.c_str());
     return ok;
   }
+  if (!options.pinned_spki_sha256.empty()) {
+    ok = ok && Set(CURLOPT_PINNEDPUBLICKEY, PinList(options.pinned_spki_sha256).c_str());
+  }
   return ok && Set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3) &&
-         Set(CURLOPT_PINNEDPUBLICKEY, PinList(options.pinned_spki_sha256).c_str()) &&
          Set(CURLOPT_SSL_VERIFYPEER, 0L) && Set(CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
@@ -351,7 +353,9 @@ Result<std::unique_ptr<HttpClient>> HttpClient::New(const ClientOptions& options
     return Fail(MakeError("input.malformed", "a server's URL is not http or https")
                     .Found(options.base_url.substr(0, 128)));
   }
-  if (!impl->https && (!options.pinned_spki_sha256.empty() || options.client_key != nullptr)) {
+  const bool needs_tls = !options.pinned_spki_sha256.empty() || options.any_server_key ||
+                         options.client_key != nullptr;
+  if (!impl->https && needs_tls) {
     return Fail("input.malformed", "a pin or client key with a URL that is not https");
   }
   while (impl->options.base_url.ends_with('/')) impl->options.base_url.pop_back();

@@ -25,6 +25,10 @@ struct ClientOptions {
   // or the system's roots.
   std::vector<SpkiHash> pinned_spki_sha256;
   std::string ca_file;
+  // For a first contact that proves itself otherwise (attestation): TLS 1.3 with whatever key the
+  // server has. Nothing of an answer may be believed before server_key() is found in what was
+  // verified.
+  bool any_server_key = false;
   std::string unix_socket_path;  // connect here, whatever the URL's host says
   // Mutual TLS: the key is kept referenced.
   const crypto::P256PrivateKey* client_key = nullptr;

@@ -53,6 +53,21 @@ TEST(ClientTls, PinDecides) {
   EXPECT_EQ(CodeOf(Tls::Connect(*server, {})->Get("/")), "net.tls");
 }
 
+TEST(ClientTls, FirstContactTellsTheKey) {
+  const Tls keys;
+  const auto server = keys.Start(false);
+  ClientOptions options;
+  options.base_url = "https://127.0.0.1:" + std::to_string(server->port());
+  options.any_server_key = true;
+  const auto client = Must(HttpClient::New(options));
+  EXPECT_EQ(CodeOf(client->Get("/")), "ok");
+  EXPECT_EQ(client->server_key(), Must(SpkiSha256(keys.server)));
+  options.pinned_spki_sha256 = {Must(SpkiSha256(keys.other))};  // a pin decides all the same
+  EXPECT_EQ(CodeOf(Must(HttpClient::New(options))->Get("/")), "net.wrong_key");
+  options.base_url = "http://127.0.0.1:1";
+  EXPECT_EQ(CodeOf(HttpClient::New(options)), "input.malformed");
+}
+
 TEST(ClientTls, MutualTlsLetsOnlyListedKeysIn) {
   const Tls keys;
   const auto server = keys.Start(true);
