@@ -1,9 +1,12 @@
 // toml++ is included here and nowhere else.
 #define TOML_EXCEPTIONS 0
+#include "base/toml.h"
+
 #include <toml++/toml.h>
 
+#include <sstream>
+
 #include "base/file.h"
-#include "base/json.h"
 
 namespace cce {
 namespace {
@@ -46,7 +49,42 @@ struct Converter {
   }
 };
 
+toml::table TableFrom(const json::object& object);
+
+toml::array ArrayFrom(const json::array& array) {
+  toml::array out;
+  for (const json::value& item : array) {
+    if (const auto* object = item.if_object()) out.push_back(TableFrom(*object));
+    if (const auto* list = item.if_array()) out.push_back(ArrayFrom(*list));
+    if (const auto* text = item.if_string()) out.push_back(std::string(*text));
+    if (const auto* flag = item.if_bool()) out.push_back(*flag);
+    if (const auto* number = item.if_double()) out.push_back(*number);
+    if (const auto* number = item.if_int64()) out.push_back(*number);
+    if (const auto* number = item.if_uint64(); number != nullptr && *number <= INT64_MAX) {
+      out.push_back(static_cast<int64_t>(*number));
+    }
+  }
+  return out;
+}
+
+toml::table TableFrom(const json::object& object) {
+  toml::table out;
+  for (const auto& member : object) {
+    // One conversion of values for both: a list of one, whose only item moves here.
+    toml::array one = ArrayFrom({member.value()});
+    if (one.empty()) continue;
+    one.front().visit([&](auto&& node) { out.insert(std::string(member.key()), std::move(node)); });
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string ToToml(const json::object& root) {
+  std::ostringstream out;
+  out << TableFrom(root) << "\n";
+  return out.str();
+}
 
 Result<Document> ParseToml(std::string_view text, std::string name) {
   if (text.size() > kMaxTomlBytes) return Fail("input.too_large", name + " exceeds 4 MiB");
