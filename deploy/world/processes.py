@@ -1,0 +1,100 @@
+"""Child processes of a local world: started, waited for by an event of their own, ended with the world."""
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import time
+
+
+class Failed(Exception):
+    """A step of the world that did not work, with what was tried and what came back."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for_port(port, process, seconds=20):
+    """Until something listens on 127.0.0.1:port; Failed when the process ends before."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise Failed(f"{process.args[0]} ended with {process.returncode} before it served")
+        with socket.socket() as s:
+            s.settimeout(1)
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise Failed(f"nothing listens on port {port} after {seconds} s")
+
+
+def wait_for_line(process, seconds=20):
+    """The first line that a process prints on its standard output."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            raise Failed(f"{process.args[0]} said nothing within {seconds} s")
+    line = process.stdout.readline()
+    if not line:
+        raise Failed(f"{process.args[0]} ended with {process.wait()} before it was ready")
+    return line
+
+
+def run(args, **options):
+    """Runs to the end; Failed with what it printed unless it exits 0."""
+    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, args))}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def run_json(args, **options):
+    return json.loads(run(args, **options))
+
+
+class Processes:
+    """Started processes by name; each with a log file."""
+
+    def __init__(self, log_folder):
+        self.log_folder = log_folder
+        self.children = {}
+        os.makedirs(log_folder, exist_ok=True)
+
+    def log_path(self, name):
+        return os.path.join(self.log_folder, name + ".log")
+
+    def start(self, name, args, stdout_pipe=False):
+        with open(self.log_path(name), "ab") as log:
+            process = subprocess.Popen(
+                [str(a) for a in args], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout_pipe else log, stderr=log,
+                text=True if stdout_pipe else None, start_new_session=True)
+        self.children[name] = process
+        return process
+
+    def stop(self, name, sig=signal.SIGTERM, seconds=15):
+        process = self.children.pop(name, None)
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(sig)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def stop_all(self):
+        for name in reversed(list(self.children)):
+            self.stop(name)
+
+    def tail(self, name, lines=15):
+        try:
+            with open(self.log_path(name), encoding="utf-8", errors="replace") as log:
+                return "".join(log.readlines()[-lines:])
+        except OSError:
+            return ""
