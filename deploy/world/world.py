@@ -228,10 +228,22 @@ sha256 = "{self.root['sha256_der']}"
 {extra_attestation}"""
 
     def launcher_toml(self, cced_key):
+        instance = "world" + str(self.ports["launcher"])
         return f"""address = "127.0.0.1"
 port = {self.ports['launcher']}
 tls_key_file = "{self.path('launcher.key')}"
+state_folder = "{self.path('machines')}"
+instance = "{instance}"
 clients = ["{cced_key}"]
+[limits]
+max_machines = 24
+[relay.targets]
+cced = "127.0.0.1:{self.ports['cced']}"
+objects = "127.0.0.1:{self.ports['cced']}"
+registry = "{self.registry}"
+[process]
+chip_socket = "{self.path('chip.sock')}"
+agent_log_folder = "{self.path('logs')}"
 """
 
     def configure(self):
@@ -240,8 +252,8 @@ clients = ["{cced_key}"]
         self.rpc("anvil_setBalance", self.keys["chain_address"], hex(10**20))
         self.anchor = self.deploy("CheckpointAnchor")
         write(self.path("launcher.toml"), self.launcher_toml(self.keys["tls_key"]))
-        launcher = run_json([self.program("cvm-launcher"), "--config", self.path("launcher.toml"), "--show-key"])
-        self.launcher_key = launcher["tls_key"]
+        self.launcher_key = run([self.program("cvm-launcher"), "--config", self.path("launcher.toml"),
+                                 "--print-key"]).strip()
         write(self.path("cced.toml"), self.cced_toml(self.launcher_key, self.anchor))
 
     def start_launcher(self):

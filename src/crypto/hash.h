@@ -34,11 +34,13 @@ class Sha256Stream {
   std::unique_ptr<Impl> impl_;
 };
 
-// HKDF-SHA-256 with the project's labels: info = Frame(label, fields) (docs/formats/crypto.md). `size` <= 8160.
+// HKDF-SHA-256 with the project's labels: info = Frame(label, fields) (docs/formats/crypto.md).
+// `size` <= 8160.
 SecretBytes Hkdf(ByteView key, ByteView salt, std::string_view label,
                  std::initializer_list<ByteView> fields, size_t size);
 
-// From the kernel's generator by way of OpenSSL; failure ends the process (nothing may go on without it).
+// From the kernel's generator by way of OpenSSL; failure ends the process (nothing may go on
+// without it).
 Bytes RandomBytes(size_t size);
 SecretBytes RandomSecret(size_t size);
 template <size_t N>

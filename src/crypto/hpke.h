@@ -1,5 +1,5 @@
-// HPKE (RFC 9180), base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, one message a context.
-// The suite is named in every envelope ("hpke-p256-sha256-aes256gcm").
+// HPKE (RFC 9180), base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, one message a
+// context. The suite is named in every envelope ("hpke-p256-sha256-aes256gcm").
 #pragma once
 
 #include "base/bytes.h"

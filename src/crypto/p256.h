@@ -1,5 +1,5 @@
-// ECDSA P-256 with SHA-256 (FIPS 186-5): the identity key's signatures. Public keys are SEC1 uncompressed (65
-// bytes, 04 || x || y); signatures are r || s (64 bytes), as in JOSE.
+// ECDSA P-256 with SHA-256 (FIPS 186-5): the identity key's signatures. Public keys are SEC1
+// uncompressed (65 bytes, 04 || x || y); signatures are r || s (64 bytes), as in JOSE.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,8 @@ using P256Signature = ByteArray<64>;
 class P256PrivateKey {
  public:
   static Result<P256PrivateKey> Generate();
-  // Deterministic: RFC 9180 section 7.1.3 DeriveKeyPair with DHKEM(P-256, HKDF-SHA256). `seed` >= 32 bytes.
+  // Deterministic: RFC 9180 section 7.1.3 DeriveKeyPair with DHKEM(P-256, HKDF-SHA256). `seed` >=
+  // 32 bytes.
   static Result<P256PrivateKey> Derive(ByteView seed);
   static Result<P256PrivateKey> FromScalar(ByteView scalar);  // 32 bytes, 0 < scalar < n
 

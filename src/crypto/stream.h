@@ -1,10 +1,13 @@
-// Sealed streams: the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015; as in age and Tink's
-// AES-GCM-HKDF streaming) over AES-256-GCM. One stream has one key, a nonce of 7-byte zero prefix, 32-bit chunk counter
-// and last-chunk flag, so that reorder, duplicate, truncate and extend fail. Layout in docs/formats/crypto.md:
+// Sealed streams: the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizar 2015; as in age and
+// Tink's AES-GCM-HKDF streaming) over AES-256-GCM. One stream has one key, a nonce of 7-byte zero
+// prefix, 32-bit chunk counter and last-chunk flag, so that reorder, duplicate, truncate and extend
+// fail. Layout in docs/formats/crypto.md:
 //
-//   header (48 bytes): "CCES", version u8 = 1, suite u8 = 1, chunk_log2 u8, zero u8, salt 24, commitment 16;
+//   header (48 bytes): "CCES", version u8 = 1, suite u8 = 1, chunk_log2 u8, zero u8, salt 24,
+//   commitment 16;
 //                      HKDF(base key, salt, label, fields) gives key (32) and commitment (16)
-//   chunks:            each of chunk_size plaintext bytes (the last 1..chunk_size; an empty stream has one empty
+//   chunks:            each of chunk_size plaintext bytes (the last 1..chunk_size; an empty stream
+//   has one empty
 //                      chunk) followed by a 16-byte tag; AAD = header for every chunk
 #pragma once
 
@@ -28,8 +31,8 @@ Result<uint64_t> StreamPlainSize(uint64_t sealed_size, uint8_t chunk_log2);
 
 // What a stream's key is derived from besides the base key: bound by HKDF info.
 struct StreamContext {
-  std::string_view label;           // "cce4long/v1/..."
-  std::vector<Bytes> fields;        // for example dataset id, epoch
+  std::string_view label;     // "cce4long/v1/..."
+  std::vector<Bytes> fields;  // for example dataset id, epoch
 };
 
 // Seals to a sink, piece by piece. Not thread-safe.
@@ -60,7 +63,8 @@ class StreamOpener {
   uint64_t chunk_count() const;
   // Where chunk `i` lies in the sealed stream: offset and size with its tag.
   std::pair<uint64_t, size_t> ChunkExtent(uint64_t i) const;
-  // Writes the chunk's plaintext (size - 16 bytes) to `out`; crypto.decrypt_failed for anything changed.
+  // Writes the chunk's plaintext (size - 16 bytes) to `out`; crypto.decrypt_failed for anything
+  // changed.
   Result<> OpenChunk(uint64_t i, ByteView sealed_chunk, std::span<uint8_t> out) const;
   ~StreamOpener();
 

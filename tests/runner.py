@@ -1,0 +1,191 @@
+"""Runs the tests that ./test names and counts them in one closing line."""
+
+import argparse
+import concurrent.futures
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build")
+# Test programs that drive real parts (a chain, containers, mounts): run one at a time.
+INTEGRATION = ("chain_anvil_test", "executor_container_test", "decrypt_fs_test", "process_provider_test",
+               "launcher_test", "front_test", "sim_test", "tee_agent_test")
+# Parts whose unit tests parse hostile bytes: built and run under ASan and UBSan, too.
+SANITIZED = ("base", "crypto", "attest", "dataset", "gate", "tlog", "protocol", "manifest")
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures = []
+
+    def add(self, name, passed, failed, skipped=0, output=""):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if failed:
+            self.failures.append(name)
+            print(f"--- {name} failed\n{output[-6000:]}", flush=True)
+
+
+def say(text):
+    print(f"==> {text}", flush=True)
+
+
+def shell(args, **options):
+    return subprocess.run([str(a) for a in args], cwd=ROOT, text=True, check=False, **options)
+
+
+def captured(args, timeout, env=None):
+    try:
+        done = shell(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, env=env)
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        return -1, (late.stdout or b"").decode(errors="replace") + f"\nended after {timeout} s\n"
+
+
+def build(preset, targets=()):
+    say(f"build ({preset})")
+    started = time.monotonic()
+    for command in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, "--", *targets]):
+        code, output = captured(command, 3600)
+        if code != 0:
+            print(output[-8000:])
+            sys.exit("the build failed")
+    say(f"built in {time.monotonic() - started:.0f} s")
+
+
+def run_gtest(count, binary, environment):
+    name = os.path.relpath(binary, ROOT)
+    code, output = captured([binary, "--gtest_brief=1"], 600, environment)
+    passed = sum(map(int, re.findall(r"\[  PASSED  \] (\d+) test", output)))
+    failed = sum(map(int, re.findall(r"\[  FAILED  \] (\d+) test", output)))
+    skipped = sum(map(int, re.findall(r"\[  SKIPPED \] (\d+) test", output)))
+    if code != 0 and failed == 0:
+        failed = 1
+    if skipped and os.environ.get("CI") == "true":
+        failed += skipped
+        output += f"\n{skipped} test(s) skipped: in CI nothing is\n"
+    count.add(name, passed, failed, skipped, output)
+
+
+def environment(vectors):
+    env = dict(os.environ)
+    if vectors:
+        env["CCE_VECTORS"] = vectors
+    return env
+
+
+def gtests(folder, integration):
+    binaries = sorted(glob.glob(os.path.join(folder, "tests", "*_test")))
+    return [b for b in binaries if (os.path.basename(b) in INTEGRATION) == integration]
+
+
+def unit(count, vectors):
+    say("unit tests")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda b: run_gtest(count, b, environment(vectors)), gtests(BUILD, False)))
+    attestation_vectors(count, vectors)
+
+
+def attestation_vectors(count, vectors):
+    if not vectors:
+        if os.environ.get("CI") == "true":
+            count.add("attest-vectors", 0, 1, output="the shared attestation vectors are not there")
+        else:
+            say("the shared attestation vectors are not there: their cases are left out")
+        return
+    code, output = captured([os.path.join(BUILD, "bin/attest-vectors"), vectors], 600)
+    cases = re.search(r"(\d+) cases, (\d+) as expected", output)
+    total, good = map(int, cases.groups()) if cases else (1, 0)
+    count.add("attest-vectors", good, total - good if code != 0 or total != good else 0, output=output)
+
+
+def sanitize(count, vectors):
+    build("sanitize", [f"{part}_test" for part in SANITIZED])
+    say("parsers under ASan and UBSan")
+    for part in SANITIZED:
+        run_gtest(count, os.path.join(BUILD, "sanitize/tests", part + "_test"), environment(vectors))
+
+
+def integration(count, vectors):
+    say("integration tests")
+    for binary in gtests(BUILD, True):
+        run_gtest(count, binary, environment(vectors))
+
+
+def end_to_end(count, arguments):
+    say("end-to-end tests")
+    code, output = captured([sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("CI") else "-q",
+                             "tests/e2e", *arguments], 1800)
+    print(output[-12000:])
+    number = lambda word: sum(map(int, re.findall(rf"(\d+) {word}", output.splitlines()[-1] if output else "")))
+    passed, failed, skipped = number("passed"), number("failed") + number("error"), number("skipped")
+    if code != 0 and not failed:
+        failed = 1
+    count.add("tests/e2e", passed, failed, skipped)
+
+
+def lint(count, everything):
+    say("lint")
+    code, output = captured([sys.executable, "tests/lint.py", *(["--all"] if everything else [])], 3600)
+    print(output[-8000:])
+    count.add("lint", 1 if code == 0 else 0, 0 if code == 0 else 1)
+
+
+def fuzz(seconds):
+    build("fuzz")
+    for target in sorted(glob.glob(os.path.join(BUILD, "fuzz/bin/fuzz_*"))):
+        say(os.path.basename(target))
+        corpus = os.path.join(BUILD, "fuzz/corpus", os.path.basename(target))
+        os.makedirs(corpus, exist_ok=True)
+        kept = os.path.join(ROOT, "fuzz/corpus", os.path.basename(target))
+        seeds = [kept] if os.path.isdir(kept) else []
+        if shell([target, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", corpus, *seeds]).returncode:
+            sys.exit(f"{target} found something")
+
+
+def find_vectors(given):
+    for candidate in (given, os.environ.get("CCE_VECTORS"), os.path.join(ROOT, "../shared/vectors")):
+        if candidate and os.path.isdir(candidate):
+            return os.path.abspath(candidate)
+    return None
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./test")
+    parser.add_argument("kind", nargs="?", default="all",
+                        choices=["all", "unit", "integration", "e2e", "sanitize", "lint", "fuzz"])
+    parser.add_argument("--vectors", help="folder of the shared attestation vectors")
+    parser.add_argument("--seconds", type=int, default=60, help="of each fuzz target")
+    options, rest = parser.parse_known_args()
+    vectors = find_vectors(options.vectors)
+    started = time.monotonic()
+    if options.kind == "fuzz":
+        return fuzz(options.seconds)
+    count = Count()
+    build("release")
+    if options.kind in ("all", "lint"):
+        lint(count, options.kind == "lint")
+    if options.kind in ("all", "unit"):
+        unit(count, vectors)
+    if options.kind in ("all", "sanitize"):
+        sanitize(count, vectors)
+    if options.kind in ("all", "integration"):
+        integration(count, vectors)
+    if options.kind in ("all", "e2e"):
+        end_to_end(count, rest)
+    if count.failures:
+        say("failed: " + ", ".join(count.failures))
+    say(f"took {time.monotonic() - started:.0f} s")
+    skipped = f", {count.skipped} skipped" if count.skipped else ""
+    print(f"{count.passed} passed, {count.failed} failed{skipped}")
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
