@@ -81,19 +81,15 @@ Result<Bytes> Converse(Spawned& child, ByteView request, ByteView tar, size_t ma
   return stream;
 }
 
-}  // namespace
-
-Result<std::vector<View>> DecodeOutput(const std::string& decoder_path, ByteView tar,
-                                       const DecodeLimits& limits) {
+// The decoder's whole answer, and only if it ended well.
+Result<Bytes> Ask(const std::string& path, DecodeMode mode, const DecodeLimits& limits,
+                  ByteView tar, size_t max_stream) {
   const auto deadline = SteadyClock::now() + std::chrono::milliseconds(limits.deadline_ms);
-  const DecodeRequest wanted{limits.max_depth, limits.max_ratio,  limits.max_total,
-                             limits.max_views, limits.max_memory, limits.max_cpu_seconds};
-  const Bytes request = EncodeDecodeRequest(wanted);
-  auto spawned = Spawn(decoder_path);
+  const Bytes request =
+      EncodeDecodeRequest({mode, limits.max_depth, limits.max_ratio, limits.max_total,
+                           limits.max_views, limits.max_memory, limits.max_cpu_seconds});
+  auto spawned = Spawn(path);
   if (!spawned) return Failed(spawned.error().message);
-  const ViewLimits view_limits{.max_total = limits.max_total, .max_views = limits.max_views};
-  // Names and framing come on top of the views' bytes.
-  const size_t max_stream = limits.max_total + uint64_t{limits.max_views} * 1024 + (1u << 20);
   auto stream = Converse(*spawned, request, tar, max_stream, deadline);
   if (!stream) return Failed(stream.error().message);
   const auto left =
@@ -106,7 +102,26 @@ Result<std::vector<View>> DecodeOutput(const std::string& decoder_path, ByteView
                       ? "the decoder was ended by signal " + std::to_string(WTERMSIG(status))
                       : "the decoder ended with status " + std::to_string(WEXITSTATUS(status)));
   }
-  return ParseViewStream(*stream, view_limits);
+  return stream;
+}
+
+}  // namespace
+
+Result<std::vector<View>> DecodeOutput(const std::string& decoder_path, ByteView tar,
+                                       const DecodeLimits& limits) {
+  // Names and framing come on top of the views' bytes.
+  const size_t max_stream = limits.max_total + uint64_t{limits.max_views} * 1024 + (1u << 20);
+  ASSIGN_OR_RETURN(const Bytes stream,
+                   Ask(decoder_path, DecodeMode::kViews, limits, tar, max_stream));
+  return ParseViewStream(stream, {.max_total = limits.max_total, .max_views = limits.max_views});
+}
+
+Result<std::vector<OutputFile>> ListOutput(const std::string& decoder_path, ByteView tar,
+                                           const DecodeLimits& limits) {
+  const size_t max_stream = uint64_t{limits.max_views} * kMaxListRecord + 64;
+  ASSIGN_OR_RETURN(const Bytes stream,
+                   Ask(decoder_path, DecodeMode::kList, limits, tar, max_stream));
+  return ParseListStream(stream, limits.max_views);
 }
 
 }  // namespace cce::gate

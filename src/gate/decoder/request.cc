@@ -2,11 +2,12 @@
 
 namespace cce::gate {
 namespace {
-constexpr std::string_view kMagic = "CCEG1\n";
+constexpr std::string_view kMagic = "CCEG2\n";
 }
 
 Bytes EncodeDecodeRequest(const DecodeRequest& request) {
   Bytes out = ToBytes(kMagic);
+  out.push_back(static_cast<uint8_t>(request.mode));
   AppendU32(out, request.max_depth);
   AppendU32(out, request.max_ratio);
   AppendU64(out, request.max_total);
@@ -21,6 +22,9 @@ Result<DecodeRequest> ParseDecodeRequest(ByteView bytes) {
   ASSIGN_OR_RETURN(const ByteView magic, reader.Take(kMagic.size()));
   if (AsText(magic) != kMagic) return Fail("input.malformed", "no decode request");
   DecodeRequest out;
+  ASSIGN_OR_RETURN(const uint8_t mode, reader.U8());
+  if (mode < 1 || mode > 2) return Fail("input.malformed", "an unknown decode request");
+  out.mode = static_cast<DecodeMode>(mode);
   ASSIGN_OR_RETURN(out.max_depth, reader.U32());
   ASSIGN_OR_RETURN(out.max_ratio, reader.U32());
   ASSIGN_OR_RETURN(out.max_total, reader.U64());
