@@ -158,7 +158,7 @@ TEST(DecodeRequest, TestVector) {
   EXPECT_EQ(ToHex(bytes),
             "43434547320a0100000008000000c8000000004000000000004e2000000000c000000000000078");
   EXPECT_TRUE(ParseDecodeRequest(bytes));
-  for (const uint8_t mode : {0, 3}) {
+  for (const uint8_t mode : {uint8_t{0}, uint8_t{3}}) {
     Bytes other = bytes;
     other[6] = mode;
     EXPECT_FALSE(ParseDecodeRequest(other));
