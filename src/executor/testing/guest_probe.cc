@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/subprocess.h"
 #include "executor/container.h"
 
 namespace cce::executor {
@@ -21,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr const char* kScript =
     "echo net $(ls /sys/class/net); echo uid $(id -u); "
     "if touch /x 2>/dev/null; then echo root ok; else echo root EROFS; fi; "
-    "echo data $(cat /data/d/f); "
+    "echo data $(cat /data/d/f); echo fuse $(cat /data/fuse/hello); "
     "if touch /data/d/x 2>/dev/null; then echo data-write ok; else echo data-write EROFS; fi; "
     "touch /output/x && echo output ok; "
     "nc -z 198.51.100.1 53 2>/dev/null && echo egress ok; true";
@@ -45,7 +46,7 @@ ContainerSpec Spec(const std::string& id, std::vector<std::string> command) {
   spec.config.working_folder = "/";
   spec.config.user = "1000";
   spec.command = std::move(command);
-  spec.datasets = {{"d", "/run/job/data"}};
+  spec.datasets = {{"d", "/run/job/data"}, {"fuse", "/run/job/fuse"}};
   spec.limits.memory_bytes = 32 << 20;
   spec.limits.disk_bytes = 1 << 20;
   return spec;
@@ -59,6 +60,19 @@ std::string Run(const ContainerSpec& spec) {
          std::string(AsText(outcome->stderr_bytes));
 }
 
+// Where decrypt-fs would be. The mount is there when its folder is on another device.
+Result<Subprocess> StartFuse(const std::string& folder) {
+  TRY(MakeFolders(folder));
+  struct stat before{};
+  stat(folder.c_str(), &before);
+  ASSIGN_OR_RETURN(Subprocess fuse, Subprocess::Start({"/opt/cce/bin/decrypt-fs", folder}, {}));
+  struct stat now = before;
+  while (now.st_dev == before.st_dev && !fuse.Wait(std::chrono::milliseconds(5))) {
+    stat(folder.c_str(), &now);
+  }
+  return fuse;
+}
+
 std::string Report() {
   const auto scratch = ScratchFolder::Mount("/run/job", 64 << 20);
   if (!scratch) return scratch.error().message;
@@ -67,6 +81,8 @@ std::string Report() {
   if (!data) return data.error().message;
   chmod("/run/job/data", 0755);
   std::ofstream("/run/job/data/f") << "one\n";
+  const auto fuse = StartFuse("/run/job/fuse");
+  if (!fuse) return fuse.error().message;
   std::string out = Run(Spec("first", {"/bin/sh", "-c", kScript}));
   out += Run(Spec("second", {"/bin/tail", "/dev/zero"}));
   errno = 0;

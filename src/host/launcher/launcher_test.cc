@@ -127,6 +127,23 @@ class LauncherTest : public testing::Test {
   std::string Post() {
     return Call("POST", "/v1/machines", ToJson(protocol::ToJsonObject(request_)));
   }
+  // This process's one child of that name.
+  static void ExpectAnUnprivilegedRelay() {
+    bool found = false;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      const auto status = ReadTextFile(entry.path().string() + "/status", 64 << 10);
+      if (!status || !status->starts_with("Name:\tcvm-relay\n") ||
+          status->find("\nPPid:\t" + std::to_string(getpid()) + "\n") == std::string::npos) {
+        continue;
+      }
+      found = true;
+      for (const char* line : {"\nUid:\t65534\t65534\t65534\t65534\n", "\nNoNewPrivs:\t1\n",
+                               "\nSeccomp:\t2\n", "\nCapEff:\t0000000000000000\n"}) {
+        EXPECT_NE(status->find(line), std::string::npos) << line << *status;
+      }
+    }
+    EXPECT_TRUE(found);
+  }
   std::string Path() const { return "/v1/machines/" + ToHex(request_.id); }
 
   std::string folder_;
@@ -145,6 +162,7 @@ TEST_F(LauncherTest, StartsAMachineThatReachesOnlyWhatItsJobAllows) {
   ASSERT_EQ(Post(), "running");
   // `registry` has a target but is not on the job's list; the guest says what became of each.
   EXPECT_EQ(cced_.Hear(), "launch tunnel\nregistry channel.refused\nelsewhere channel.refused\n");
+  ExpectAnUnprivilegedRelay();
   EXPECT_EQ(Call("GET", Path()), "running");
   EXPECT_EQ(Call("POST", Path() + "/lease", "{}"), "running");
   EXPECT_EQ(Post(), "running");  // the same id: nothing new

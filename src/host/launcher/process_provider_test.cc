@@ -239,13 +239,15 @@ TEST_F(ProcessProviderTest, EndsWithItsLauncherAndLeavesNothing) {
 // The executor's own test program as the agent: a container inside the guest.
 TEST_F(ProcessProviderTest, AContainerRunsInsideTheGuest) {
   config_.tee_agent = TestProgram("executor_guest_probe");
+  config_.decrypt_fs = TestProgram("fuse_probe");
   if (!fs::exists(config_.tee_agent)) GTEST_SKIP() << "executor_guest_probe is not built";
   Provide();
   ASSERT_EQ(Start("container", {.deadline = milliseconds(20'000)}), "ok");
   const std::string report = Read();
   EXPECT_TRUE(report.starts_with("exited 0\n")) << report;
-  for (const char* line : {"net lo\n", "uid 1000\n", "vsock EPERM\n", "root EROFS\n", "data one\n",
-                           "data-write EROFS\n", "output ok\n", "memory_limit 137\n"}) {
+  for (const char* line :
+       {"net lo\n", "uid 1000\n", "vsock EPERM\n", "root EROFS\n", "data one\n", "fuse from fuse\n",
+        "data-write EROFS\n", "output ok\n", "memory_limit 137\n"}) {
     EXPECT_NE(report.find(line), std::string::npos) << line << "in\n" << report;
   }
 }
