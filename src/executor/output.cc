@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <locale.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <optional>
 
 #include "base/file.h"
+#include "base/utf8_locale.h"
 
 namespace cce::executor {
 namespace {
@@ -32,23 +32,6 @@ struct Entry {
   bool executable = false;
   uint64_t size = 0;
   std::optional<Bytes> contents;  // set: ours, not a file of the container's
-};
-
-// libarchive takes names in the thread's locale; ours are UTF-8 whatever the program's locale is.
-class Utf8Locale {
- public:
-  Utf8Locale() : utf8_(newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)), before_(uselocale(utf8_)) {}
-  ~Utf8Locale() {
-    uselocale(before_);
-    if (utf8_ != nullptr) freelocale(utf8_);
-  }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
-  bool valid() const { return utf8_ != nullptr; }
-
- private:
-  locale_t utf8_;
-  locale_t before_;
 };
 
 // Length of the well-formed UTF-8 sequence at the start, 0 where there is none (Unicode table 3-7).

@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "base/utf8_locale.h"
+
 namespace cce::manifest {
 namespace {
 
@@ -41,6 +43,7 @@ Result<crypto::Sha256Digest> DigestOf(archive* handle, uint64_t& left) {
 }  // namespace
 
 Result<std::map<std::string, crypto::Sha256Digest>> ListOutput(ByteView tar) {
+  const Utf8Locale utf8;
   const Archive reader(archive_read_new(), archive_read_free);
   if (!reader || archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
       archive_read_open_memory(reader.get(), tar.data(), tar.size()) != ARCHIVE_OK) {
