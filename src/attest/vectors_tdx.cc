@@ -272,7 +272,8 @@ void RunCase(const Folder& folder, const json::object& item, Tally& tally) {
   tally.Case(input.name, d.list);
 }
 
-// Intel's own sample: genuine under its own root up to the TDX module, which its TCB info does not know.
+// Intel's own sample: genuine under its own root up to the TDX module, which its TCB info does not
+// know.
 void RunIntelSample(const Folder& folder, Tally& tally) {
   const std::string base = "intel-sample/";
   Input input;
