@@ -1,0 +1,61 @@
+// cce: the command line of provider, consumer, reviewer and verifier.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <csignal>
+#include <cstdio>
+
+#include "base/secret.h"
+#include "cli/dataset_commands.h"
+#include "cli/job_commands.h"
+#include "cli/rent_command.h"
+#include "cli/review_commands.h"
+#include "cli/settings.h"
+#include "cli/trust_commands.h"
+#include "cli/wallet_commands.h"
+
+namespace {
+
+void AddGlobalOptions(CLI::App& app, cce::cli::GlobalOptions& o) {
+  app.add_option("--config-dir", o.config_folder, "settings and state; else ~/.config/cce4long");
+  app.add_option("--server", o.server, "where cced answers: https://HOST:PORT");
+  app.add_option("--chain-endpoint", o.chain_endpoints, "a chain endpoint; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--chain-id", o.chain_id, "the chain that datasets are rented on");
+  app.add_option("--wallet", o.wallet, "keystore file of the wallet that signs");
+  app.add_option("--password-file", o.password_file, "file with the wallet's passphrase");
+  app.add_option("--trust", o.trust, "trust file");
+  app.add_flag("--allow-development", o.allow_development,
+               "use an engine with development parts: never where data are real");
+  app.add_flag("--json", o.json, "print one JSON object");
+  app.add_flag("--yes,-y", o.yes, "answer every question with yes");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (const auto hardened = cce::HardenProcess(); !hardened) {
+    std::fprintf(stderr, "%s\n", cce::FormatError(hardened.error()).c_str());
+    return 1;
+  }
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"cce: rent out, use and verify computation on confidential datasets"};
+  app.require_subcommand(1);
+  app.fallthrough();  // global options may stand after the command, too
+  app.footer("Begin with: cce wallet new; cce trust add --server URL --attestation FILE");
+  cce::cli::GlobalOptions options;
+  int exit_code = 0;
+  AddGlobalOptions(app, options);
+  cce::cli::AddWalletCommands(app, options, exit_code);
+  cce::cli::AddTrustCommands(app, options, exit_code);
+  cce::cli::AddDatasetCommands(app, options, exit_code);
+  cce::cli::AddRentCommand(app, options, exit_code);
+  cce::cli::AddJobCommands(app, options, exit_code);
+  cce::cli::AddReviewCommands(app, options, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return exit_code;
+}

@@ -1,0 +1,266 @@
+// cce dataset upload | finalize | check-receipt | revoke-token
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "chain/abi.h"
+#include "cli/answer.h"
+#include "cli/dataset_commands.h"
+#include "cli/uploader.h"
+#include "crypto/signed.h"
+#include "dataset/receipt.h"
+
+namespace cce::cli {
+namespace {
+
+struct Options {
+  std::string dataset;
+  std::string path;
+  std::string receipt;  // file
+  unsigned threads = 3;
+  bool restart = false;
+  bool finalize = false;
+};
+
+constexpr size_t kMaxReceipt = size_t{256} << 10;
+
+// A token for the state's draft, kept for as long as it is good.
+Result<> RenewToken(const Settings& settings, Client& client, const UploadStates& states,
+                    UploadState& state) {
+  if (!state.TokenGoodAt(SystemClock().Now())) {
+    ASSIGN_OR_RETURN(const Wallet wallet, OpenWallet(settings));
+    ASSIGN_OR_RETURN(const protocol::TokenReply reply,
+                     client.Token(wallet, protocol::UploadResource(state.dataset, state.draft),
+                                  "Upload to this dataset for 24 hours."));
+    state.token = reply.token;
+    state.token_expires_at = reply.expires_at;
+  }
+  return states.Save(state);
+}
+
+// Runs a request under the state's token; where cced does not take it any more (revoked, or its
+// state is another), once more under a new one.
+template <typename T>
+Result<T> WithToken(const Settings& settings, Client& client, const UploadStates& states,
+                    UploadState& state, const std::function<Result<T>()>& ask) {
+  TRY(RenewToken(settings, client, states, state));
+  Result<T> result = ask();
+  if (result || result.error().code != "signin.token") return result;
+  state.token.clear();
+  TRY(RenewToken(settings, client, states, state));
+  return ask();
+}
+
+// The receipt is cced's word, and it must be about exactly what was sent.
+Result<dataset::Receipt> CheckReply(const Client& client, const UploadState& state,
+                                    const protocol::FinalizeReply& reply) {
+  ASSIGN_OR_RETURN(
+      const Bytes payload,
+      crypto::DsseVerify(reply.receipt, dataset::kReceiptPayloadType, client.identity_key()));
+  ASSIGN_OR_RETURN(const dataset::Receipt receipt, dataset::ReceiptFromJson(AsText(payload)));
+  const protocol::ContentCountsMessage& counts = state.complete->counts;
+  const bool same = receipt.dataset == state.dataset && receipt.draft == state.draft &&
+                    receipt.snapshot == reply.snapshot && receipt.salt == state.salt &&
+                    receipt.root == state.complete->root && receipt.counts.files == counts.files &&
+                    receipt.counts.folders == counts.folders &&
+                    receipt.counts.links == counts.links && receipt.counts.bytes == counts.bytes;
+  if (!same) return Fail("dataset.receipt_mismatch", "the receipt is about something else");
+  return receipt;
+}
+
+Result<std::string> SaveReceipt(const Settings& settings, const Options& options,
+                                const protocol::FinalizeReply& reply) {
+  std::string path = options.receipt;
+  if (path.empty()) {
+    ASSIGN_OR_RETURN(const std::string folder, StateFolder(settings, "receipts"));
+    path = folder + "/" + ToHex(reply.snapshot) + ".json";
+  }
+  TRY(WriteFileAtomic(path, AsBytes(reply.receipt)));
+  return path;
+}
+
+Result<Answer> FinalizeDraft(const Settings& settings, const Options& options, Client& client,
+                             const UploadStates& states, UploadState& state) {
+  const protocol::FinalizeMessage message{
+      .salt = state.salt, .root = state.complete->root, .counts = state.complete->counts};
+  const std::function<Result<std::string>()> ask = [&] {
+    return client.Send("POST", "/v1/drafts/" + ToHex(state.draft) + "/finalize", state.token,
+                       protocol::ToJsonObject(message));
+  };
+  ASSIGN_OR_RETURN(const std::string text, WithToken(settings, client, states, state, ask));
+  ASSIGN_OR_RETURN(const protocol::FinalizeReply reply, protocol::ReadFinalizeReply(text));
+  ASSIGN_OR_RETURN(const dataset::Receipt receipt, CheckReply(client, state, reply));
+  ASSIGN_OR_RETURN(const std::string path, SaveReceipt(settings, options, reply));
+  TRY(states.Forget(state));
+  return Answer{"snapshot " + ToHex(receipt.snapshot) + "\n         " +
+                    std::to_string(receipt.counts.files) + " files, " +
+                    FormatBytes(receipt.counts.bytes) + "\nreceipt  " + path + "\n",
+                {{"dataset", protocol::AddressText(state.dataset)},
+                 {"snapshot_id", ToHex(receipt.snapshot)},
+                 {"files", receipt.counts.files},
+                 {"bytes", receipt.counts.bytes},
+                 {"receipt", path}}};
+}
+
+Result<Answer> Upload(const Settings& settings, const Options& options) {
+  ASSIGN_OR_RETURN(const chain::EthAddress dataset, chain::ParseAddress(options.dataset));
+  ASSIGN_OR_RETURN(const UploadStates states, UploadStates::Open(settings));
+  ASSIGN_OR_RETURN(UploadState state, states.FindOrNew(dataset, options.path));
+  if (options.restart) {
+    TRY(states.Forget(state));
+    ASSIGN_OR_RETURN(state, states.FindOrNew(dataset, options.path));
+  }
+  ASSIGN_OR_RETURN(Client client, Client::Connect(settings));
+  ASSIGN_OR_RETURN(const dataset::UploadPlan plan, dataset::UploadPlan::Scan(state.path));
+  state.complete.reset();
+  const UploadOptions upload{.threads = options.threads, .quiet = settings.json};
+  const std::function<Result<UploadOutcome>()> ask = [&] {
+    return UploadParts(client, state, plan, upload);
+  };
+  ASSIGN_OR_RETURN(const UploadOutcome outcome, WithToken(settings, client, states, state, ask));
+  const dataset::ContentCounts& counts = plan.counts();
+  CompleteUpload complete;
+  ASSIGN_OR_RETURN(complete.root, plan.Root(state.salt));
+  complete.counts = {counts.files, counts.folders, counts.links, counts.bytes};
+  state.complete = complete;
+  TRY(states.Save(state));
+  const std::string sent = std::to_string(counts.files) + " files, " + FormatBytes(counts.bytes) +
+                           " in " + std::to_string(outcome.parts) + " parts (" +
+                           std::to_string(outcome.already) + " were there already)";
+  if (options.finalize) {
+    Notice("uploaded " + sent);
+    return FinalizeDraft(settings, options, client, states, state);
+  }
+  const std::string name = protocol::AddressText(dataset);
+  return Answer{"uploaded " + sent + "\nnext     cce dataset finalize " + name + "\n",
+                {{"dataset", name},
+                 {"draft", ToHex(state.draft)},
+                 {"files", counts.files},
+                 {"bytes", counts.bytes},
+                 {"parts", outcome.parts},
+                 {"parts_already_there", outcome.already}}};
+}
+
+// The one upload meant: by its path, or the only one of the dataset.
+Result<UploadState> FindUpload(const UploadStates& states, const Options& options) {
+  ASSIGN_OR_RETURN(const chain::EthAddress dataset, chain::ParseAddress(options.dataset));
+  if (!options.path.empty()) return states.FindOrNew(dataset, options.path);
+  ASSIGN_OR_RETURN(std::vector<UploadState> all, states.OfDataset(dataset));
+  if (all.size() == 1) return std::move(all.front());
+  std::string paths;
+  for (const UploadState& state : all) paths += (paths.empty() ? "" : ", ") + state.path;
+  return Fail(MakeError("upload.none", all.empty() ? "no upload to this dataset is under way here"
+                                                   : "several uploads are under way")
+                  .Expected("one upload, or PATH after the dataset")
+                  .Found(paths));
+}
+
+Result<Answer> Finalize(const Settings& settings, const Options& options) {
+  ASSIGN_OR_RETURN(const UploadStates states, UploadStates::Open(settings));
+  ASSIGN_OR_RETURN(UploadState state, FindUpload(states, options));
+  if (!state.complete) {
+    return Fail(MakeError("upload.incomplete", "the upload is not complete yet")
+                    .Next("cce dataset upload " + options.dataset + " " + state.path));
+  }
+  ASSIGN_OR_RETURN(Client client, Client::Connect(settings));
+  return FinalizeDraft(settings, options, client, states, state);
+}
+
+// The payload, if one of the trusted engines signed it.
+Result<Bytes> VerifyReceipt(const manifest::Trust& trust, const std::string& envelope,
+                            std::string& by) {
+  for (const manifest::TrustedCced& engine : trust.engines) {
+    Result<Bytes> payload =
+        crypto::DsseVerify(envelope, dataset::kReceiptPayloadType, engine.identity_key);
+    if (payload) {
+      by = engine.name;
+      return payload;
+    }
+    if (payload.error().code != "crypto.bad_signature") return payload;
+  }
+  return Fail(MakeError("trust.unknown", "no trusted engine signed the receipt")
+                  .Expected("one of the " + std::to_string(trust.engines.size()) +
+                            " engines in the trust file"));
+}
+
+Result<Answer> CheckOffline(const Settings& settings, const Options& options) {
+  ASSIGN_OR_RETURN(const manifest::Trust trust, LoadTrust(settings));
+  ASSIGN_OR_RETURN(const std::string envelope, ReadTextFile(options.receipt, kMaxReceipt));
+  std::string by;
+  ASSIGN_OR_RETURN(const Bytes payload, VerifyReceipt(trust, envelope, by));
+  ASSIGN_OR_RETURN(const dataset::Receipt receipt, dataset::ReceiptFromJson(AsText(payload)));
+  TRY(dataset::CheckReceipt(options.path, receipt, options.threads));
+  return Answer{"✓ " + options.path + " is exactly what " + by + " holds as snapshot\n  " +
+                    ToHex(receipt.snapshot) + "\n  of dataset " +
+                    protocol::AddressText(receipt.dataset) + " since " + ShowTime(receipt.time) +
+                    ": " + std::to_string(receipt.counts.files) + " files, " +
+                    FormatBytes(receipt.counts.bytes) + "\n",
+                {{"dataset", protocol::AddressText(receipt.dataset)},
+                 {"snapshot_id", ToHex(receipt.snapshot)},
+                 {"signed_by", by},
+                 {"files", receipt.counts.files},
+                 {"bytes", receipt.counts.bytes},
+                 {"time", receipt.time}}};
+}
+
+Result<Answer> RevokeToken(const Settings& settings, const Options& options) {
+  ASSIGN_OR_RETURN(const UploadStates states, UploadStates::Open(settings));
+  ASSIGN_OR_RETURN(UploadState state, FindUpload(states, options));
+  if (state.token.empty()) return Fail("upload.none", "the upload has no token");
+  ASSIGN_OR_RETURN(Client client, Client::Connect(settings));
+  TRY(client.Send("DELETE", "/v1/tokens", state.token, json::object{}));
+  state.token.clear();
+  state.token_expires_at = 0;
+  TRY(states.Save(state));
+  return Answer{"the upload token is revoked\n", {{"revoked", true}}};
+}
+
+}  // namespace
+
+void AddUploadCommands(CLI::App& dataset, const GlobalOptions& global, int& exit_code) {
+  const std::string kId = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045";
+  auto options = std::make_shared<Options>();
+  CLI::App* upload = dataset.add_subcommand(
+      "upload", "send a folder or file, encrypted at cced; resumes after an interruption");
+  upload->add_option("DATASET", options->dataset, "the dataset's address")->required();
+  upload->add_option("PATH", options->path, "folder or file")->required();
+  upload->add_option("--threads", options->threads, "parts sent at once")
+      ->check(CLI::Range(1U, 16U))
+      ->capture_default_str();
+  upload->add_flag("--restart", options->restart, "forget an interrupted upload of this path");
+  upload->add_flag("--finalize", options->finalize, "make the snapshot at the end");
+  upload->add_option("--receipt", options->receipt, "where the receipt goes, with --finalize");
+  upload->footer("Example:\n  cce dataset upload " + kId + " ./cohort --finalize");
+  Bind(*upload, global, exit_code, [options](const Settings& s) { return Upload(s, *options); });
+
+  CLI::App* finalize = dataset.add_subcommand(
+      "finalize", "make the uploaded draft a snapshot; verifies and keeps the signed receipt");
+  finalize->add_option("DATASET", options->dataset, "the dataset's address")->required();
+  finalize->add_option("PATH", options->path, "which upload, where there are several");
+  finalize->add_option("--receipt", options->receipt, "where the receipt goes");
+  finalize->footer("Example:\n  cce dataset finalize " + kId);
+  Bind(*finalize, global, exit_code,
+       [options](const Settings& s) { return Finalize(s, *options); });
+
+  CLI::App* check = dataset.add_subcommand(
+      "check-receipt", "compare a folder with a receipt, offline, under the trust file's keys");
+  check->add_option("RECEIPT", options->receipt, "receipt file")->required();
+  check->add_option("PATH", options->path, "folder or file")->required();
+  check->add_option("--threads", options->threads, "threads that read")->check(CLI::Range(1U, 64U));
+  check->footer("Example:\n  cce dataset check-receipt receipt.json ./cohort");
+  Bind(*check, global, exit_code,
+       [options](const Settings& s) { return CheckOffline(s, *options); });
+
+  CLI::App* revoke =
+      dataset.add_subcommand("revoke-token", "make the upload token worthless before its time");
+  revoke->add_option("DATASET", options->dataset, "the dataset's address")->required();
+  revoke->add_option("PATH", options->path, "which upload, where there are several");
+  revoke->footer("Example:\n  cce dataset revoke-token " + kId);
+  Bind(*revoke, global, exit_code,
+       [options](const Settings& s) { return RevokeToken(s, *options); });
+}
+
+}  // namespace cce::cli

@@ -1,0 +1,28 @@
+// Sends the parts of an upload plan that cced has not acknowledged, from several threads, and reads
+// those that it has, to see that they are still the same.
+#pragma once
+
+#include "cli/client.h"
+#include "cli/upload_state.h"
+#include "dataset/upload_plan.h"
+
+namespace cce::cli {
+
+struct UploadOptions {
+  unsigned threads = 3;
+  unsigned tries = 6;                          // of each part, where the network fails
+  std::chrono::milliseconds first_pause{500};  // doubles with each try
+  bool quiet = false;
+};
+
+struct UploadOutcome {
+  uint32_t parts = 0;
+  uint32_t already = 0;  // acknowledged before
+};
+
+// On success every part is acknowledged with the digest of what was read here, and plan.Root works.
+// Errors: upload.part_conflict (a file changed since its part was sent), upload.*, net.*, io.*.
+Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
+                                  const dataset::UploadPlan& plan, const UploadOptions& options);
+
+}  // namespace cce::cli
