@@ -1,11 +1,12 @@
-// SipHash-1-3 (Aumasson, Bernstein 2012) by OpenSSL's EVP_MAC: 64-bit keyed hashes of short
-// strings. Not thread-safe: one a thread.
+// 64-bit keyed hashes (SipHash-1-3) of cells, rows and shingles. Immutable, safe to use from many
+// threads; copies share the key.
 #pragma once
 
 #include <memory>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "gate/text.h"
 
 namespace cce::gate {
@@ -24,7 +25,7 @@ enum class KeyKind : uint8_t {
 
 class KeyedHash {
  public:
-  // The first 16 bytes of `key`. crypto.failed.
+  // The first 16 bytes of `key`. crypto.bad_key.
   static Result<KeyedHash> New(ByteView key);
   uint64_t operator()(KeyKind kind, ByteView data) const;
   uint64_t Cell(KeyKind kind, const Canon& cell) const;
@@ -33,8 +34,7 @@ class KeyedHash {
   uint64_t Row(std::vector<uint64_t>& cells) const;
 
  private:
-  struct Impl;
-  std::shared_ptr<Impl> impl_;
+  std::shared_ptr<const SecretBytes> key_;
 };
 
 }  // namespace cce::gate
