@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/file.h"
+#include "base/utf8_locale.h"
 #include "cli/result_files.h"
 #include "dataset/path.h"
 
@@ -71,6 +72,7 @@ Result<size_t> ExtractTar(const std::string& tar, const std::string& folder,
     return Fail(MakeError("cli.exists", folder + " is not empty").Next("Name another --out."));
   }
   TRY(MakeFolders(folder));
+  const Utf8Locale utf8;  // names outside ASCII
   const std::unique_ptr<archive, ArchiveFree> in(archive_read_new());
   // A plain tar and no filter: nothing else is ever produced.
   archive_read_support_format_tar(in.get());

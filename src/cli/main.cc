@@ -12,6 +12,7 @@
 #include "cli/review_commands.h"
 #include "cli/settings.h"
 #include "cli/trust_commands.h"
+#include "cli/verify_command.h"
 #include "cli/wallet_commands.h"
 
 namespace {
@@ -52,6 +53,7 @@ int main(int argc, char** argv) {
   cce::cli::AddRentCommand(app, options, exit_code);
   cce::cli::AddJobCommands(app, options, exit_code);
   cce::cli::AddReviewCommands(app, options, exit_code);
+  cce::cli::AddVerifyCommand(app, options, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
