@@ -208,6 +208,7 @@ void AddVerifyCommand(CLI::App& app, const GlobalOptions& global, int& exit_code
                      "the Result Manifest; else manifest.json beside output.tar");
   verify->footer(
       "Example:\n  cce verify result --manifest result/manifest.json --trust trust.toml\n"
+      "Takes --trust, --json and --allow-development of the options that every command has.\n"
       "Exit code: 0 accepted, 1 refused, 2 the input cannot be used.");
   verify->callback([options, &global, &exit_code] { exit_code = Run(*options, global); });
 }
