@@ -53,9 +53,13 @@ Agent::~Agent() {
 }
 
 Result<> Agent::Run(UniqueFd stream) {
-  TRY(OpenChannel(std::move(stream)));
-  Result<> done = Work();
-  if (!done) ReportEnd(done.error());
+  const Result<> opened = OpenChannel(std::move(stream));
+  Result<> done = opened ? Work() : opened;
+  if (done) return done;
+  // Paths and texts may be the container's once it has run: they stay here.
+  LogError(LogLevel::kError, "agent.failed",
+           container_ran_ ? MakeError(done.error().code, "after the container ran") : done.error());
+  if (opened) ReportEnd(done.error());
   return done;
 }
 
@@ -197,7 +201,6 @@ Result<> Agent::Submit() {
 }
 
 void Agent::ReportEnd(const Error& error) {
-  LogError(LogLevel::kError, "agent.failed", error);
   // A refusal of keys spends nothing and cced has its reason: to end the job over it would let
   // whoever replays a launch document end another machine's job.
   if (!keys_ && cced_->refused()) return;

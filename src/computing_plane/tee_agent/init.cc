@@ -24,6 +24,7 @@ int Wait(pid_t child, const sigset_t& signals) {
     if (signal < 0 && errno != EINTR) return kFailed;
     if (signal == SIGTERM || signal == SIGINT) {
       ::kill(child, SIGKILL);
+      ::waitpid(child, nullptr, 0);
       return 128 + signal;
     }
     int status = 0;

@@ -25,11 +25,7 @@ int RunJob() {
                      ::_exit(1);
                    }},
               *attester);
-  const Result<> done = agent.Run(UniqueFd(kStreamFd));
-  if (!done) {
-    LogError(LogLevel::kError, "agent.ended", done.error());
-    return 1;
-  }
+  if (!agent.Run(UniqueFd(kStreamFd))) return 1;  // it has logged why
   Log(LogLevel::kInfo, "agent.done");
   return 0;
 }
