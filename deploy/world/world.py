@@ -4,6 +4,7 @@ cvm-launcher, each the real program. The demo and the end-to-end tests drive it 
 A world lives in one folder. Nothing listens beyond 127.0.0.1; every port is a free one.
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -119,7 +120,7 @@ class World:
         sender = self.rpc("eth_accounts")[9]
         data = bytecode if bytecode.startswith("0x") else "0x" + bytecode
         transaction = self.rpc("eth_sendTransaction", {"from": sender, "data": data})
-        self.rpc("evm_mine")
+        self.rpc("anvil_mine", "0x4")  # until it is final
         return self.rpc("eth_getTransactionReceipt", transaction)["contractAddress"]
 
     def start_registry(self):
@@ -260,6 +261,22 @@ agent_log_folder = "{self.path('logs')}"
         process = self.processes.start("cvm-launcher", [
             self.program("cvm-launcher"), "--config", self.path("launcher.toml")])
         wait_for_port(self.ports["launcher"], process)
+
+    @contextlib.contextmanager
+    def launcher_settings(self, process_lines):
+        """The launcher restarted with other lines in its [process] table, and back again."""
+        path = self.path("launcher.toml")
+        with open(path, encoding="utf-8") as config:
+            before = config.read()
+        try:
+            self.processes.stop("cvm-launcher")
+            write(path, before + process_lines + "\n")
+            self.start_launcher()
+            yield
+        finally:
+            self.processes.stop("cvm-launcher")
+            write(path, before)
+            self.start_launcher()
 
     def start_cced(self):
         process = self.processes.start("cced", [self.program("cced"), "--config", self.path("cced.toml")])

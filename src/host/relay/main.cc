@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kStreamFd = 3;
 constexpr size_t kMaxOrder = 64 << 10;
+constexpr rlim_t kMaxLog = rlim_t{1} << 30;
 constexpr rlim_t kMaxFiles = 256;
 constexpr rlim_t kMaxMemory = rlim_t{1} << 30;  // address space
 
@@ -42,7 +43,8 @@ Result<> DropPrivileges(uint32_t user_id) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return FailErrno("no_new_privs", errno);
   TRY(Limit(RLIMIT_NOFILE, kMaxFiles, "RLIMIT_NOFILE"));
   TRY(Limit(RLIMIT_AS, kMaxMemory, "RLIMIT_AS"));
-  TRY(Limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE"));
+  // Room for the log, which may be a file; it opens none of its own.
+  TRY(Limit(RLIMIT_FSIZE, kMaxLog, "RLIMIT_FSIZE"));
   return HardenProcess();
 }
 
