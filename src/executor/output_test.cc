@@ -13,6 +13,8 @@
 #include <fstream>
 #include <map>
 
+#include "crypto/hash.h"
+
 namespace cce::executor {
 namespace {
 
@@ -108,6 +110,17 @@ TEST_F(OutputTest, SameFilesGiveSameBytes) {
     EXPECT_EQ(member.mtime, 0) << name;
     EXPECT_EQ(member.uid, 0) << name;
   }
+}
+
+// docs/formats/output.md
+TEST_F(OutputTest, MatchesTheVector) {
+  Write("b.csv", "1,2\n");
+  Write("a/x", "deep");
+  ASSERT_EQ(symlink("b.csv", (folder_ + "/link").c_str()), 0);
+  request_.stdout_bytes = AsBytes("hello\n");
+  ASSERT_EQ(Collect(), "ok");
+  EXPECT_EQ(ToHex(crypto::Sha256(tar_)),
+            "a19938944b9cb76207c577cfe3a31454f3c36cb077c8cd5603e0313da9f935fa");
 }
 
 TEST_F(OutputTest, SortsByWholePath) {
