@@ -5,8 +5,11 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "base/file.h"
 #include "cli/answer.h"
@@ -51,6 +54,25 @@ std::string DecisionOf(const manifest::Statement& s) {
   return out + ", " + ShowTime(s.decided_at);
 }
 
+// "score 0.25 of 0.50, small_cell 1"; what has another form is shown as it is.
+std::string GateText(const json::object& gate) {
+  const auto number = [&gate](std::string_view name) -> std::optional<std::string> {
+    const json::value* value = gate.if_contains(name);
+    if (value == nullptr || !value->is_number()) return std::nullopt;
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.2f", value->to_number<double>());
+    return text.data();
+  };
+  const auto score = number("score"), threshold = number("threshold");
+  const json::value* findings = gate.if_contains("findings");
+  if (!score || !threshold || findings == nullptr || !findings->is_object()) return ToJson(gate);
+  std::string out = "score " + *score + ", threshold " + *threshold;
+  for (const auto& finding : findings->get_object()) {
+    out += ", " + std::string(finding.key()) + " " + ToJson(finding.value());
+  }
+  return out + (findings->get_object().empty() ? ", no findings" : "");
+}
+
 // What an accepted manifest says.
 std::string StatementText(const manifest::Report& report) {
   const manifest::Statement& s = *report.statement;
@@ -76,7 +98,7 @@ std::string StatementText(const manifest::Report& report) {
     }
   }
   out += Line("decided", DecisionOf(s));
-  out += Line("gate", ToJson(s.gate));
+  out += Line("gate", GateText(s.gate));
   out += Line("result", "sha256 " + ToHex(s.output) + ", " + std::to_string(s.files.size()) +
                             (s.files.size() == 1 ? " file" : " files"));
   for (const std::string& part : report.development) out += Line("DEVELOPMENT", part);

@@ -111,6 +111,7 @@ TEST_F(VerifyCommand, SaysWhatWasRunWhereAccepted) {
        {std::string("ACCEPTED"), ToHex(accepted.spec.datasets[0].snapshot),
         ToHex(accepted.spec.datasets[1].snapshot), std::string("demo/survival@sha256:7777"),
         std::string("'guest image 1'"), std::string("by the output gate alone"),
+        std::string("score 0.25, threshold 0.50, small_cell 1"),
         std::string("DEVELOPMENT       chain: a single endpoint"), std::string("test engine")}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
@@ -125,7 +126,7 @@ TEST_F(VerifyCommand, SaysWhatWasRunWhereAccepted) {
 TEST_F(VerifyCommand, NamesThePeopleWhoDecided) {
   TestBundle accepted;
   accepted.statement.decision = "approved";
-  accepted.statement.decided_by = {manifest::Filled<20>(0x77)};
+  accepted.statement.decided_by = {manifest::Filled<20>(0x77), manifest::Filled<20>(0x78)};
   accepted.Make();
   const manifest::Report report = accepted.Examine();
   ASSERT_FALSE(report.error) << FormatError(*report.error);

@@ -168,6 +168,15 @@ const Lie kLies[] = {
      [](TestBundle& t) { t.statement.datasets.pop_back(); }},
     {"MomentsOutOfOrder", "manifest.job", nullptr,
      [](TestBundle& t) { t.statement.result_at = t.statement.keys_at - 1; }},
+    {"ApprovedByNobody", "manifest.job", nullptr,
+     [](TestBundle& t) { t.statement.decision = "approved"; }},
+    {"ApprovedForOneDatasetOnly", "manifest.job", nullptr,
+     [](TestBundle& t) {
+       t.statement.decision = "approved";
+       t.statement.decided_by = {Filled<20>(7)};
+     }},
+    {"DecidedByTheGateAndByPeople", "manifest.job", nullptr,
+     [](TestBundle& t) { t.statement.decided_by = {Filled<20>(7)}; }},
     {"CredentialOfAnotherWallet", "manifest.job", nullptr,
      [](TestBundle& t) {
        t.credential.wallet[0] ^= 1;

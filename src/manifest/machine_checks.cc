@@ -15,7 +15,7 @@ constexpr std::string_view kMachineCode = "manifest.machine_evidence";
 Result<> Same(std::string_view code, std::string_view where, std::string_view name,
               const std::string& expected, const std::string& found) {
   if (expected == found) return {};
-  return Differs(code, std::string(where) + " differs from the statement: " + std::string(name),
+  return Differs(code, std::string(where) + " is not the one expected: " + std::string(name),
                  expected, found);
 }
 
@@ -100,6 +100,10 @@ Examiner::Said Examiner::CheckJob() {
   TRY(CheckCredential(bundle_.result.credential, protocol::CredentialPurpose::kSubmit,
                       crypto::Sha256(bundle_.keys.public_key)));
   const Statement& s = statement();
+  // People decide for each dataset, or the gate decided alone.
+  const size_t signers = s.decision == "approved" ? s.datasets.size() : 0;
+  TRY(Same(kJobCode, "the decision '" + s.decision + "'", "number of signers",
+           std::to_string(signers), std::to_string(s.decided_by.size())));
   if (s.keys_at < s.submitted_at || s.result_at < s.keys_at) {
     return Differs(
         kJobCode, "the statement's moments are out of order", "submitted, keys, result",

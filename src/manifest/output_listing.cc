@@ -26,6 +26,16 @@ Unexpected Damaged(archive* handle) {
                  (words == nullptr ? "no reason given" : words));
 }
 
+// Whoever unpacks what was verified must not be led elsewhere.
+bool StaysBelow(std::string_view path) {
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (part.empty() || part == "." || part == "..") return false;
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+  }
+  return true;
+}
+
 // Sparse members could claim more than there is: no more bytes than the tar has are taken.
 Result<crypto::Sha256Digest> DigestOf(archive* handle, uint64_t& left) {
   crypto::Sha256Stream digest;
@@ -60,8 +70,9 @@ Result<std::map<std::string, crypto::Sha256Digest>> ListOutput(ByteView tar) {
     if (name == nullptr) return Refused("the output's tar holds a path that is not UTF-8");
     const bool link = archive_entry_hardlink(entry) != nullptr;
     const auto type = archive_entry_filetype(entry);
-    if (!link && type == AE_IFDIR) continue;
     const std::string path = name;
+    if (path.empty() || !StaysBelow(path)) return Refused("'" + path + "' leads elsewhere");
+    if (!link && type == AE_IFDIR) continue;
     if (link || type != AE_IFREG) return Refused("'" + path + "' is neither file nor folder");
     ASSIGN_OR_RETURN(const crypto::Sha256Digest digest, DigestOf(reader.get(), left));
     if (!out.emplace(path, digest).second) return Refused("'" + path + "' stands twice");

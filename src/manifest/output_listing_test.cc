@@ -38,6 +38,13 @@ TEST(ListOutput, RefusesAnythingButFilesAndFolders) {
   EXPECT_EQ(CodeOf(MakeTar({{"a", "1"}, {"b", "", AE_IFREG, "a"}})), "manifest.result_mismatch");
 }
 
+TEST(ListOutput, RefusesPathsThatLeadElsewhere) {
+  for (const char* path : {"/etc/passwd", "../a", "a/../../b", "a//b", "./a", ".."}) {
+    EXPECT_EQ(CodeOf(MakeTar({{path, "1"}})), "manifest.result_mismatch") << path;
+  }
+  EXPECT_EQ(CodeOf(MakeTar({{"../a", "", AE_IFDIR}})), "manifest.result_mismatch");
+}
+
 TEST(ListOutput, RefusesAPathTwice) {
   EXPECT_EQ(CodeOf(MakeTar({{"a", "1"}, {"a", "2"}})), "manifest.result_mismatch");
 }

@@ -262,7 +262,10 @@ struct TestBundle {
     statement.sealed_output = Filled<32>(0x31);
     statement.outcome = "succeeded";
     statement.decision = "auto_approved";
-    statement.gate = {{"decision", "auto_approved"}, {"score", 0.25}, {"threshold", 0.5}};
+    statement.gate = {{"decision", "auto_approved"},
+                      {"score", 0.25},
+                      {"threshold", 0.5},
+                      {"findings", json::object{{"small_cell", 1}}}};
     statement.submitted_at = kNow;
     statement.keys_at = kNow + 10;
     statement.result_at = kNow + 300;
