@@ -76,6 +76,15 @@ struct TdxParts {
 };
 Result<TdxCollateral> MakeTdxCollateral(const TdxParts& parts);
 
+// Sorts a folder's files by what they are, whatever their names: PCS responses or a bundle (JSON),
+// CRLs and certificates (DER, PEM, hex). Two different things of one kind are an error, and so is a
+// file of no known kind.
+struct NamedBytes {
+  std::string name;  // shown in errors
+  Bytes bytes;
+};
+Result<Collateral> AssembleCollateral(const std::vector<NamedBytes>& files);
+
 // What collateral evidence needs: the KDS and PCS keys to look it up by.
 struct CollateralNeed {
   Tee tee = Tee::kTdx;

@@ -115,6 +115,44 @@ TEST(Collateral, MadeFromPartsItVerifies) {
   EXPECT_EQ(FirstFailure(p.Check()), "tdx.pck_crl.issuer");
 }
 
+TEST(Collateral, IsSortedByContent) {
+  testing::TdxPlatform p;
+  p.Build();
+  testing::SnpPlatform s;
+  s.Build();
+  const TdxCollateral& c = *p.collateral.tdx;
+  const std::string info = R"({"tcbInfo":)" + c.tcb_info.body + R"(,"signature":")" +
+                           ToHex(c.tcb_info.signature) + "\"}";
+  const std::string qe = R"({"enclaveIdentity":)" + c.qe_identity.body + R"(,"signature":")" +
+                         ToHex(c.qe_identity.signature) + "\"}";
+  std::vector<NamedBytes> files = {{"a", ToBytes(info)},
+                                   {"b", ToBytes(qe)},
+                                   {"c", c.pck_crl},
+                                   {"d", c.root_crl},
+                                   {"e", ToBytes(ToPem(c.tcb_info_chain))},
+                                   {"f", s.collateral.snp->vek},
+                                   {"g", s.collateral.snp->ask},
+                                   {"h", s.collateral.snp->ark},
+                                   {"i", s.collateral.snp->crl},
+                                   {"j", {}}};
+  const Result<Collateral> made = AssembleCollateral(files);
+  ASSERT_TRUE(made.has_value()) << FormatError(made.error());
+  p.collateral = *made;
+  s.collateral = *made;
+  EXPECT_EQ(FirstFailure(p.Check()), "accepted");
+  EXPECT_EQ(FirstFailure(s.Check()), "accepted");
+  files.push_back({"again", c.pck_crl});
+  EXPECT_TRUE(AssembleCollateral(files).has_value());
+  p.pck_crl.revoked = {};
+  files.push_back({"other", testing::MakeCrl(p.pck_crl)});
+  EXPECT_FALSE(AssembleCollateral(files).has_value());
+  EXPECT_FALSE(AssembleCollateral({{"x", ToBytes("hello")}}).has_value());
+  EXPECT_FALSE(AssembleCollateral({}).has_value());
+  const Result<Collateral> bundle = AssembleCollateral({{"b", ToBytes(ToBundleJson(*made))}});
+  ASSERT_TRUE(bundle.has_value()) << FormatError(bundle.error());
+  EXPECT_EQ(ToBundleJson(*bundle), ToBundleJson(*made));
+}
+
 TEST(Collateral, SaysWhatEvidenceNeeds) {
   testing::TdxPlatform p;
   p.Build();
