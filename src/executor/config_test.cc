@@ -45,6 +45,8 @@ TEST(RuntimeConfig, HoldsEachControl) {
     EXPECT_FALSE(space.as_object().contains("path"));  // none is joined, all are new
   }
   EXPECT_FALSE(config.contains("hooks"));
+  EXPECT_EQ(ToJson(config.at("linux").at("resources").at("cpu")),
+            R"({"quota":100000,"period":100000})");
   EXPECT_EQ(ToJson(process.at("args")), R"(["/bin/run","all"])");
   EXPECT_EQ(ToJson(process.at("env")), R"(["LANG=C","PATH=/bin"])");
 }

@@ -125,7 +125,7 @@ TEST_F(ContainerTest, HasOnlyLoopbackAndNoSocketsAround) {
 TEST_F(ContainerTest, RefusesDangerousCalls) {
   EXPECT_EQ(Out(Run(Spec({"/bin/probe", "calls"}))),
             "unshare-user EPERM\nmount EPERM\nptrace EPERM\nkeyctl EPERM\nbpf EPERM\nclone3 "
-            "ENOSYS\nclone-newuser EPERM\nsetuid EPERM\n");
+            "ENOSYS\nclone-newuser EPERM\nsetuid EPERM\ni386 SYS\nx32 SYS\n");
 }
 
 TEST_F(ContainerTest, HasNoCapabilitiesAndItsOwnUser) {

@@ -4,6 +4,7 @@
 #include <linux/io_uring.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -44,6 +45,27 @@ int Sockets() {
   return 0;
 }
 
+// Calls getpid through another of the processor's interfaces, in a child; says what became of it.
+template <typename Call>
+void SayChild(const char* what, Call call) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    call();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  printf("%s %s\n", what, WIFSIGNALED(status) ? sigabbrev_np(WTERMSIG(status)) : "ok");
+}
+
+void OtherInterfaces() {
+  SayChild("i386", [] {
+    long result = 20;
+    asm volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+  });
+  SayChild("x32", [] { syscall(0x40000000 + SYS_getpid); });
+}
+
 int Calls() {
   Say("unshare-user", unshare(CLONE_NEWUSER));
   Say("mount", mount("x", "/tmp", "tmpfs", 0, nullptr));
@@ -53,6 +75,7 @@ int Calls() {
   Say("clone3", syscall(SYS_clone3, nullptr, 0));
   Say("clone-newuser", syscall(SYS_clone, CLONE_NEWUSER | 17, 0, 0, 0, 0));
   Say("setuid", setuid(1));
+  OtherInterfaces();
   return 0;
 }
 
