@@ -13,19 +13,21 @@ int Show(const Result<Answer>& result, bool as_json) {
   if (result) {
     const std::string text = as_json ? ToPrettyJson(result->data) : result->text;
     std::fwrite(text.data(), 1, text.size(), stdout);
-    if (as_json && !text.ends_with('\n')) std::fputc('\n', stdout);
     std::fflush(stdout);
     return result->exit_code;
   }
   const Error& error = result.error();
   std::fprintf(stderr, "%s\n", Clean(FormatError(error)).c_str());
   if (as_json) {
+    const ErrorInfo* info = FindErrorInfo(error.code);
+    std::string next = error.next;
+    if (next.empty() && info != nullptr) next = info->next;
     const json::object data{{"error", json::object{{"code", error.code},
                                                    {"message", error.message},
                                                    {"expected", error.expected},
                                                    {"found", error.found},
-                                                   {"next", error.next}}}};
-    std::printf("%s\n", ToPrettyJson(data).c_str());
+                                                   {"next", next}}}};
+    std::fputs(ToPrettyJson(data).c_str(), stdout);
   }
   return 1;
 }

@@ -16,6 +16,7 @@
 #include "cli/owner_client.h"
 #include "cli/owner_view.h"
 #include "cli/result_files.h"
+#include "cli/verify_command.h"
 
 namespace cce::cli {
 namespace {
@@ -205,26 +206,22 @@ Result<Answer> Fetch(const Settings& settings, const Options& options) {
   auto& [client, state] = own;
   const std::string folder =
       options.out.empty() ? "result-" + ToHex(state.job).substr(0, 8) : options.out;
-  ASSIGN_OR_RETURN(const manifest::VerifiedManifest verified,
-                   FetchResult(settings, client, state, folder));
+  ASSIGN_OR_RETURN(const manifest::Report report, FetchResult(settings, client, state, folder));
+  const manifest::Statement& statement = *report.statement;
   Answer answer;
-  for (const manifest::Step& step : verified.steps) {
-    answer.text +=
-        std::string(Mark(step.passed)) + " " + step.name + ": " + Clean(step.says) + "\n";
-  }
-  answer.text += "result   " + folder + "/output (" +
-                 std::to_string(verified.statement.files.size()) + " files)\nverify   cce verify " +
-                 folder + "/output.tar --manifest " + folder + "/manifest.json --trust " +
-                 settings.trust + "\n";
+  answer.text = ReportText(report) + "\nresult in " + folder +
+                "/output\nanybody verifies it with: cce verify " + folder +
+                "/output.tar --manifest " + folder + "/manifest.json --trust " + settings.trust +
+                "\n";
   json::array files;
-  for (const manifest::FileSubject& file : verified.statement.files) files.emplace_back(file.path);
+  for (const manifest::FileSubject& file : statement.files) files.emplace_back(file.path);
   answer.data = {{"job_id", ToHex(state.job)},
-                 {"result_digest", ToHex(verified.statement.output)},
+                 {"result_digest", ToHex(statement.output)},
                  {"result", folder + "/output.tar"},
                  {"output", folder + "/output"},
                  {"manifest", folder + "/manifest.json"},
                  {"trust", settings.trust},
-                 {"decision", verified.statement.decision},
+                 {"decision", statement.decision},
                  {"files", std::move(files)}};
   return answer;
 }

@@ -109,8 +109,8 @@ Result<> CheckStatement(const Client& client, const manifest::Bundle& bundle, co
 
 }  // namespace
 
-Result<manifest::VerifiedManifest> FetchResult(const Settings& settings, Client& client,
-                                               const JobState& state, const std::string& folder) {
+Result<manifest::Report> FetchResult(const Settings& settings, Client& client,
+                                     const JobState& state, const std::string& folder) {
   const std::string files = folder + "/output";
   if (std::filesystem::exists(files)) {
     return Fail(MakeError("cli.exists", files + " exists already").Next("Name another --out."));
@@ -144,8 +144,8 @@ Result<manifest::VerifiedManifest> FetchResult(const Settings& settings, Client&
   // From here on it is what any verifier would do with what is left in the folder.
   ASSIGN_OR_RETURN(const Bytes tar_bytes, ReadFile(tar.path(), kMaxSealed));
   ASSIGN_OR_RETURN(const manifest::Trust trust, LoadTrust(settings));
-  ASSIGN_OR_RETURN(manifest::VerifiedManifest verified,
-                   manifest::Verify(tar_bytes, bundle, trust, settings.allow_development));
+  manifest::Report report = manifest::Examine(tar_bytes, bundle, trust, settings.allow_development);
+  if (report.error) return Fail(std::move(*report.error));
   if (const Result<size_t> extracted = ExtractTar(tar.path(), files); !extracted) {
     std::error_code ignored;
     std::filesystem::remove_all(files, ignored);
@@ -153,7 +153,7 @@ Result<manifest::VerifiedManifest> FetchResult(const Settings& settings, Client&
   }
   TRY(tar.KeepAs(folder + "/output.tar"));
   TRY(WriteFileAtomic(folder + "/manifest.json", AsBytes(delivery.manifest)));
-  return verified;
+  return report;
 }
 
 }  // namespace cce::cli

@@ -12,10 +12,11 @@
 namespace cce::cli {
 
 // Fetches what the delivery names and leaves in `folder` (made where absent): output.tar,
-// manifest.json, output/ with the files. Nothing is left of a result that does not verify. Errors:
+// manifest.json, output/ with the files; gives the report of an
+// accepted verification. Nothing is left of a result that does not verify. Errors:
 // result.digest, crypto.*, manifest.*, result.bad_archive, io.*.
-Result<manifest::VerifiedManifest> FetchResult(const Settings& settings, Client& client,
-                                               const JobState& state, const std::string& folder);
+Result<manifest::Report> FetchResult(const Settings& settings, Client& client,
+                                     const JobState& state, const std::string& folder);
 
 struct ExtractLimits {
   uint64_t max_bytes = uint64_t{1} << 30;

@@ -28,7 +28,7 @@ class Uploader {
         plan_(plan),
         options_(options),
         acknowledged_(std::move(acknowledged)),
-        progress_("upload", plan.counts().bytes, TotalRecords(plan), options.quiet) {}
+        progress_("upload", plan.counts().bytes, plan.counts().files, options.quiet) {}
 
   Result<> Run() {
     std::vector<std::thread> threads;
@@ -42,12 +42,6 @@ class Uploader {
   }
 
  private:
-  static uint64_t TotalRecords(const dataset::UploadPlan& plan) {
-    uint64_t records = 0;
-    for (uint32_t part = 0; part < plan.part_count(); ++part) records += plan.PartRecords(part);
-    return records;
-  }
-
   void Work() {
     Result<std::unique_ptr<net::HttpClient>> http = client_.NewConnection();
     if (!http) return Stop(std::move(http).error());
@@ -92,7 +86,7 @@ class Uploader {
                       .Next("Begin anew with --restart."));
     }
     progress_.Add(static_cast<int64_t>(plan_.PartPayload(part)),
-                  static_cast<int64_t>(plan_.PartRecords(part)), /*already=*/true);
+                  static_cast<int64_t>(plan_.PartFiles(part)), /*already=*/true);
     return {};
   }
 
@@ -124,7 +118,7 @@ class Uploader {
                       .Expected(ToHex(reader->digest()))
                       .Found(ToHex(*acknowledged)));
     }
-    progress_.Add(payload - counted, static_cast<int64_t>(plan_.PartRecords(part)));
+    progress_.Add(payload - counted, static_cast<int64_t>(plan_.PartFiles(part)));
     return {};
   }
 

@@ -361,6 +361,18 @@ uint64_t UploadPlan::PartPayload(uint32_t part) const { return impl_->parts[part
 
 uint64_t UploadPlan::PartRecords(uint32_t part) const { return impl_->parts[part].count; }
 
+uint64_t UploadPlan::PartFiles(uint32_t part) const {
+  const PartSpan& span = impl_->parts[part];
+  uint64_t files = 0;
+  for (uint32_t i = span.first; i < span.first + span.count; ++i) {
+    files += impl_->entries[i].attributes.type == EntryType::kFile ? 1 : 0;
+  }
+  // A piece that does not end its file is alone in its part.
+  const Attributes& first = impl_->entries[span.first].attributes;
+  const bool cut = span.count == 1 && span.first_offset + span.payload < first.size;
+  return cut && first.type == EntryType::kFile ? 0 : files;
+}
+
 Result<std::unique_ptr<PartReader>> UploadPlan::OpenPart(uint32_t part,
                                                          const DraftId& draft) const {
   if (part >= part_count()) return Fail("internal.bug", "a part number outside the plan");

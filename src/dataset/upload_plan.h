@@ -51,6 +51,7 @@ class UploadPlan {
   uint32_t part_count() const;
   uint64_t PartPayload(uint32_t part) const;  // content bytes, for progress
   uint64_t PartRecords(uint32_t part) const;
+  uint64_t PartFiles(uint32_t part) const;  // files that end in this part
 
   // Many parts may be read at once, each by one thread. Reading a part without sending it (an
   // acknowledged part on resume) gives the digest to compare with the acknowledged one, and the

@@ -20,13 +20,15 @@ TEST(UploadPlan, IsTheSameEachTime) {
   const UploadPlan b = UploadPlan::Scan(folder.path(), kSmall).value();
   ASSERT_GT(a.part_count(), 5u);
   ASSERT_EQ(a.part_count(), b.part_count());
-  uint64_t payload = 0;
+  uint64_t payload = 0, files = 0;
   for (uint32_t part = 0; part < a.part_count(); ++part) {
     EXPECT_EQ(WireOf(a, part, kTestDraft), WireOf(b, part, kTestDraft));
     EXPECT_LE(a.PartRecords(part), kSmall.max_records);
+    files += a.PartFiles(part);
     payload += a.PartPayload(part);
   }
   EXPECT_EQ(payload, a.counts().bytes);
+  EXPECT_EQ(files, a.counts().files);
   EXPECT_EQ(a.counts(),
             (ContentCounts{.files = 31, .folders = 3, .bytes = 30 * 700 + 2 * kDigestLeaf + 5}));
   EXPECT_EQ(a.Root(kTestSalt).value(), b.Root(kTestSalt).value());
