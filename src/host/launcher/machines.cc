@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "base/log.h"
 #include "base/subprocess.h"
@@ -59,6 +60,21 @@ struct Machines::Entry {
   explicit Entry(const protocol::MachineRequest& request)
       : id(request.id), lease(Seconds(request.lease_seconds)) {}
 
+  ~Entry() {
+    if (machine) machine->End();
+    if (follower.joinable()) follower.join();
+  }
+
+  // Sees the machine to its end, so that its relay goes when it goes.
+  void Follow() {
+    follower = std::thread([this] {
+      const EndText end = machine->Wait(milliseconds(-1)).value_or("failed");
+      Log(LogLevel::kInfo, "machine.ended", {{"machine", ToHex(id)}, {"reason", end}});
+      const std::lock_guard lock(mutex);
+      relay.reset();
+    });
+  }
+
   const ByteArray<16> id;
   const milliseconds lease;
   uint64_t number = 0;  // in the order of starts
@@ -67,13 +83,13 @@ struct Machines::Entry {
   std::unique_ptr<Machine> machine;
   std::optional<Subprocess> relay;
   std::optional<Error> failure;
+  std::thread follower;
 
   // With the mutex held.
   protocol::MachineState State() {
     if (!machine) return {.id = id, .state = "ended", .reason = "failed"};
     const auto end = machine->Wait(milliseconds(0));
     if (!end) return {.id = id, .state = "running"};
-    relay.reset();
     return {.id = id, .state = "ended", .reason = *end};
   }
 };
@@ -131,6 +147,7 @@ Result<> Machines::Launch(const protocol::MachineRequest& request, Entry& entry)
     return Fail(std::move(relay).error());
   }
   entry.relay.emplace(std::move(*relay));
+  entry.Follow();
   return {};
 }
 
