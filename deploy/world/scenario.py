@@ -173,9 +173,10 @@ seconds = 120
 
     @contextlib.contextmanager
     def damaged_store(self):
-        """One byte of the largest ciphertext object is flipped."""
+        """One byte of the object that holds the data is flipped."""
         objects = glob.glob(self.world.path("store", "*", "??", "*"))
-        victim = max(objects, key=os.path.getsize)
+        size = self.owner.cce_json("dataset", "show", self.dataset)["snapshots"][-1]["bytes"]
+        victim = min(objects, key=lambda path: abs(os.path.getsize(path) - size))
         flip_byte(victim, os.path.getsize(victim) // 2)
         try:
             yield

@@ -1,5 +1,8 @@
 #include "cli/owner_view.h"
 
+#include <array>
+#include <cstdio>
+
 #include "cli/answer.h"
 
 namespace cce::cli {
@@ -12,6 +15,11 @@ std::string Text(const json::object& object, std::string_view key) {
   const json::value* value = object.if_contains(key);
   if (value == nullptr || value->is_null()) return {};
   if (const json::string* text = value->if_string()) return Clean(*text);
+  if (const double* number = value->if_double()) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.2f", *number);
+    return text.data();
+  }
   return Clean(ToJson(*value));
 }
 

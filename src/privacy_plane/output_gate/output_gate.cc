@@ -46,19 +46,30 @@ json::object Summary(const JobRecord& job, const DatasetId& dataset) {
   return out;
 }
 
+// What each stage of a job took. The stages up to "keys" add up to the time from credential to key
+// release as cced saw it; those of the machine are its own account.
 json::array Stages(const JobRecord& job) {
   json::array out;
-  const auto add = [&out](std::string_view name, int64_t from, int64_t to) {
-    if (from > 0 && to >= from) out.push_back(json::object{{"name", name}, {"millis", to - from}});
+  const auto add = [&out](std::string_view name, int64_t millis) {
+    out.push_back(json::object{{"name", name}, {"millis", std::max<int64_t>(millis, 0)}});
   };
-  add("credential", job.submitted_ms, job.credential_ms);
-  add("cvm", job.credential_ms, job.machine_ms);
+  if (job.credential_ms == 0) return out;
+  add("credential", job.credential_ms - job.submitted_ms);
+  int64_t measured = 0;
   if (job.result) {
     for (const protocol::Stage& stage : job.result->stages) {
-      out.push_back(json::object{{"name", stage.name}, {"millis", stage.millis}});
+      if (stage.name == "attest" || stage.name == "keys") {
+        measured += static_cast<int64_t>(stage.millis);
+      }
     }
   }
-  add("gate", job.result_ms, job.decided_ms);
+  const int64_t there = job.keys_ms > 0 ? job.keys_ms : job.machine_ms;
+  if (there > 0) add("cvm", there - job.credential_ms - measured);
+  if (!job.result) return out;
+  for (const protocol::Stage& stage : job.result->stages) {
+    add(stage.name, static_cast<int64_t>(stage.millis));
+  }
+  if (job.decided_ms > 0) add("gate", job.decided_ms - job.result_ms);
   return out;
 }
 
