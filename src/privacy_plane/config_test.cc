@@ -1,0 +1,115 @@
+// The example configuration is a configuration, and the schema refuses what it does not know.
+#include "privacy_plane/config.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "attest/policy.h"
+#include "base/file.h"
+
+namespace cce::privacy_plane {
+namespace {
+
+const std::string kExample = std::string(CCE_EXAMPLES_DIR) + "/cced.toml";
+
+class ConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = testing::TempDir() + "config-XXXXXX";
+    ASSERT_NE(mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+    example_ = *ReadTextFile(kExample, size_t{1} << 20);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  Result<Config> Load(const std::string& text) {
+    const std::string path = folder_ + "/cced.toml";
+    EXPECT_TRUE(WriteFileAtomic(path, AsBytes(text), 0600));
+    return LoadConfig(path);
+  }
+  // The example with `from` replaced by `to`; `from` stands in it.
+  std::string Changed(const std::string& from, const std::string& to) const {
+    std::string text = example_;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return at == std::string::npos ? text : text.replace(at, from.size(), to);
+  }
+  void ExpectRefused(const std::string& text, const std::string& mentions) {
+    const Result<Config> config = Load(text);
+    ASSERT_FALSE(config) << mentions;
+    EXPECT_EQ(config.error().code, "config.invalid");
+    EXPECT_NE(FormatError(config.error()).find(mentions), std::string::npos)
+        << FormatError(config.error());
+  }
+
+  std::string folder_, example_;
+};
+
+TEST_F(ConfigTest, TheExampleLoads) {
+  const Result<Config> config = LoadConfig(kExample);
+  ASSERT_TRUE(config) << FormatError(config.error());
+  EXPECT_EQ(config->listen_port, 8443);
+  EXPECT_EQ(config->chain_endpoints.size(), 2u);
+  EXPECT_EQ(config->provider, "process");
+  const auto policy = attest::ReadPolicy(config->attestation_policy, "attestation.policy");
+  EXPECT_TRUE(policy) << FormatError(policy.error());
+}
+
+// So the example's comments may call them defaults.
+TEST_F(ConfigTest, WhatTheExampleCallsADefaultIsOne) {
+  const Result<Config> given = LoadConfig(kExample);
+  ASSERT_TRUE(given);
+  std::string text = example_;
+  text.erase(text.find("[jobs]"), text.find("[gate]") - text.find("[jobs]"));
+  for (const char* key : {"address =", "tsm_path =", "finality =", "max_unanchored_", "max_clock_",
+                          "dataset_quota_bytes =", "tick_millis =", "max_output_bytes ="}) {
+    for (size_t at; (at = text.find(std::string("\n") + key)) != std::string::npos;) {
+      text.erase(at, text.find('\n', at + 1) - at);
+    }
+  }
+  const Result<Config> fallen_back = Load(text);
+  ASSERT_TRUE(fallen_back) << FormatError(fallen_back.error());
+  EXPECT_EQ(fallen_back->listen_address, given->listen_address);
+  EXPECT_EQ(fallen_back->monitor_address, given->monitor_address);
+  EXPECT_EQ(fallen_back->tsm_path, given->tsm_path);
+  EXPECT_EQ(fallen_back->finality, given->finality);
+  EXPECT_EQ(fallen_back->max_unanchored_entries, given->max_unanchored_entries);
+  EXPECT_EQ(fallen_back->max_unanchored_seconds, given->max_unanchored_seconds);
+  EXPECT_EQ(fallen_back->max_clock_distance, given->max_clock_distance);
+  EXPECT_EQ(fallen_back->dataset_quota_bytes, given->dataset_quota_bytes);
+  EXPECT_EQ(fallen_back->credential_seconds, given->credential_seconds);
+  EXPECT_EQ(fallen_back->challenge_seconds, given->challenge_seconds);
+  EXPECT_EQ(fallen_back->max_jobs_per_wallet_and_dataset, given->max_jobs_per_wallet_and_dataset);
+  EXPECT_EQ(fallen_back->max_running, given->max_running);
+  EXPECT_EQ(fallen_back->lease_seconds, given->lease_seconds);
+  EXPECT_EQ(fallen_back->machine_memory_mib, given->machine_memory_mib);
+  EXPECT_EQ(fallen_back->tick_millis, given->tick_millis);
+  EXPECT_EQ(fallen_back->max_output_bytes, given->max_output_bytes);
+}
+
+TEST_F(ConfigTest, RefusesAWrongKeyWithItsLineAndTheNearestKnown) {
+  ExpectRefused(Changed("lease_seconds", "lease_secondes"), "lease_seconds");
+  ExpectRefused(Changed("[monitor]", "[monitors]"), "monitor");
+  ExpectRefused("simulated = true\n" + example_, "simulated");
+}
+
+TEST_F(ConfigTest, RefusesWhatIsMissingOrOutOfRange) {
+  ExpectRefused(Changed("public_domain =", "# public_domain ="), "public_domain");
+  ExpectRefused(Changed("port = 8443", "port = 65536"), "port");
+  ExpectRefused(Changed("challenge_seconds = 60", "challenge_seconds = 61"), "challenge_seconds");
+  ExpectRefused(Changed("max_clock_distance_seconds = 1200", "max_clock_distance_seconds = 1201"),
+                "max_clock_distance_seconds");
+  ExpectRefused(Changed("source = \"file\"", "source = \"none\""), "source");
+  ExpectRefused(Changed("provider = \"process\"", "provider = \"docker\""), "provider");
+}
+
+TEST_F(ConfigTest, TheDigestFollowsTheValuesAlone) {
+  const protocol::Digest32 digest = LoadConfig(kExample)->digest;
+  EXPECT_EQ(Load("# a comment\n" + example_)->digest, digest);
+  EXPECT_NE(Load(Changed("max_running = 64", "max_running = 65"))->digest, digest);
+}
+
+}  // namespace
+}  // namespace cce::privacy_plane
