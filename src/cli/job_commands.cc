@@ -212,7 +212,7 @@ Result<Answer> Fetch(const Settings& settings, const Options& options) {
   answer.text = ReportText(report) + "\nresult in " + folder +
                 "/output\nanybody verifies it with: cce verify " + folder +
                 "/output.tar --manifest " + folder + "/manifest.json --trust " + settings.trust +
-                "\n";
+                (report.development.empty() ? "\n" : " --allow-development\n");
   json::array files;
   for (const manifest::FileSubject& file : statement.files) files.emplace_back(file.path);
   answer.data = {{"job_id", ToHex(state.job)},

@@ -103,6 +103,13 @@ std::string VerdictText(const json::object& verdict, bool all) {
   if (const json::value* nearest = verdict.if_contains("nearest_measurement");
       nearest != nullptr && nearest->is_object()) {
     out += "    nearest known guest: " + Text(nearest->get_object(), "name") + "\n";
+    for (const json::value& item : List(nearest->get_object(), "differences")) {
+      const json::object* difference = item.if_object();
+      if (difference == nullptr) continue;
+      out += "      " + Text(*difference, "register") + " expected " +
+             Text(*difference, "expected") + "\n      " + Text(*difference, "register") +
+             " found    " + Text(*difference, "actual") + "\n";
+    }
   }
   for (const json::value& check : List(verdict, "checks")) {
     if (const json::object* object = check.if_object()) AppendCheck(out, *object, 0, all);

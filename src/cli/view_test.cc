@@ -54,7 +54,7 @@ TEST(View, OwnerJob) {
   for (const char* wanted :
        {"failed", "cvm", "42 ms", "refused at keys, 2023-11-14 22:13:20Z", "evidence.measurement",
         "nearest known guest: guest A", "✗ known guest", "expected: e", "mend: m", "needs_human",
-        "✗ records", "in out.csv line 2"}) {
+        "score 0.90", "✗ records", "in out.csv line 2"}) {
     EXPECT_NE(text.find(wanted), std::string::npos) << wanted << "\n" << text;
   }
   EXPECT_EQ(text.find("a good one"), std::string::npos);
