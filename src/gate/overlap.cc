@@ -1,8 +1,8 @@
 #include "gate/overlap.h"
 
 #include <algorithm>
-#include <unordered_set>
 
+#include "gate/flat_set.h"
 #include "gate/text.h"
 #include "gate/winnow.h"
 
@@ -15,7 +15,7 @@ void DetectOverlap(const LeakIndex::Data& data, const View& view, int dataset,
   TextNormaliser normaliser;
   const bool text = view.kind != ViewKind::kBinary && view.kind != ViewKind::kUnreadable;
   const uint64_t thin = (uint64_t{1} << data.stats.shingle_thinning) - 1;
-  std::unordered_set<uint64_t> seen;
+  FlatSet seen;
   size_t hits = 0;
   std::string normal;
   constexpr size_t kPiece = size_t{1} << 16;
@@ -24,7 +24,7 @@ void DetectOverlap(const LeakIndex::Data& data, const View& view, int dataset,
     normal.clear();
     if (text) normaliser.Feed(piece, normal);
     winnower.Feed(text ? std::string_view(normal) : piece, [&](uint64_t f, uint64_t) {
-      if ((f & thin) != 0 || !seen.insert(f).second) return;
+      if ((f & thin) != 0 || !seen.Insert(f)) return;
       hits += data.shingles.Find(f).has_value();
     });
   }

@@ -27,11 +27,16 @@ bool Winnower::Step(uint8_t c) {
   x ^= x >> 32;
   order_[position % kWindow] = x * mix_;
   if (position + 1 < kWindow) return false;
-  // The rightmost least of the last kWindow.
+  // The rightmost least of the last kWindow: the one before, unless it left or the new one beats
+  // it.
   uint64_t best = position;
-  for (uint64_t p = position; p + kWindow > position; --p) {
-    if (order_[p % kWindow] < order_[best % kWindow]) best = p;
-    if (p == 0) break;
+  if (chosen_ != UINT64_MAX && chosen_ + kWindow > position) {
+    if (order_[position % kWindow] > order_[chosen_ % kWindow]) return false;
+  } else {
+    for (uint64_t p = position; p + kWindow > position; --p) {
+      if (order_[p % kWindow] < order_[best % kWindow]) best = p;
+      if (p == 0) break;
+    }
   }
   if (best == chosen_) return false;
   chosen_ = best;

@@ -1,0 +1,288 @@
+#include "gate/window_match.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace cce::gate {
+namespace {
+
+constexpr size_t kMaxCandidates = 50'000;  // of one file
+constexpr size_t kMaxPaired = 40;          // common tokens of a window that are tried in pairs
+constexpr uint32_t kNoColumn = UINT32_MAX;
+constexpr uint32_t kNone = UINT32_MAX;
+constexpr double kRounding = 0.01;  // bits that sums of floats may be off
+
+// How surprising it is that a token equals a cell of this frequency: less for frequent values, for
+// long windows, and never more than its digits can say.
+double ChanceBits(double rows, double frequency, int digits, size_t window, size_t columns) {
+  double bits = std::log2(std::max(1.0, rows / frequency));
+  if (digits > 0) bits = std::min(bits, 3.33 * digits + 1);
+  if (window > columns) {
+    bits -= std::log2(static_cast<double>(window) / static_cast<double>(columns));
+  }
+  return bits;
+}
+
+// What an equal signature byte is worth at most.
+double SignatureBits(size_t window) { return 8 - std::log2(static_cast<double>(window) + 1); }
+
+}  // namespace
+
+WindowMatcher::WindowMatcher(const LeakIndex::Data& data)
+    : data_(data), common_(data.tables.size()) {
+  fewest_informative_ = SIZE_MAX;
+  for (const TableInfo& table : data.tables) {
+    informative_.push_back(static_cast<uint32_t>(InformativeColumns(table)));
+    if (informative_.back() >= 4) {
+      fewest_informative_ = std::min<size_t>(fewest_informative_, informative_.back());
+    }
+  }
+  floor_bits_ = std::log2(static_cast<double>(std::max<size_t>(data.rows.size(), 1))) + 3;
+}
+
+void WindowMatcher::CollectUnique(std::span<const OutToken> tokens) {
+  order_.clear();
+  for (uint32_t i = 0; i < tokens.size(); ++i) order_.emplace_back(tokens[i].exact, i);
+  std::sort(order_.begin(), order_.end());
+  unique_.clear();
+  for (const auto& [exact, i] : order_) {
+    if (unique_.empty() || unique_.back().token->exact != exact) {
+      unique_.push_back({&tokens[i], 0, {}});
+    }
+    ++unique_.back().count;
+  }
+}
+
+// The row's slot, or the free one where it belongs.
+size_t WindowMatcher::SlotOf(uint32_t row) const {
+  const size_t mask = slots_.size() - 1;
+  size_t at = row & mask;
+  while (slots_[at] != kNone && groups_[slots_[at]].row != row) at = (at + 1) & mask;
+  return at;
+}
+
+void WindowMatcher::ReserveSlots(size_t groups) {
+  if (groups * 2 <= slots_.size()) return;
+  slots_.assign(std::bit_ceil(groups * 8), kNone);
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    groups_[g].slot = SlotOf(groups_[g].row);
+    slots_[groups_[g].slot] = g;
+  }
+}
+
+void WindowMatcher::AddHit(uint32_t row, const CellMatch& match) {
+  ReserveSlots(groups_.size() + 1);
+  const auto hit = static_cast<uint32_t>(hits_.size());
+  hits_.push_back({match, kNone});
+  const size_t at = SlotOf(row);
+  if (slots_[at] == kNone) {
+    slots_[at] = static_cast<uint32_t>(groups_.size());
+    groups_.push_back({.row = row, .first = hit, .last = hit, .slot = at});
+  } else {
+    Group& group = groups_[slots_[at]];
+    hits_[group.last].next = hit;
+    group.last = hit;
+  }
+  groups_[slots_[at]].bits += static_cast<double>(match.bits);
+}
+
+// The rows that hold the value, if few do.
+void WindowMatcher::AddHits(uint64_t key, uint32_t token, int digits, size_t window) {
+  const auto postings = data_.rare.Find(key);
+  const auto frequency = static_cast<double>(postings.size());
+  uint32_t table = kNone;
+  double bits = 0;
+  CellMatch match{.token = token};
+  for (const Posting& p : postings) {
+    if (data_.column_table[p.column] != table) {
+      table = data_.column_table[p.column];
+      const TableInfo& info = data_.tables[table];
+      bits = ChanceBits(info.rows, frequency, digits, window, info.columns.size());
+      match.bits = static_cast<float>(bits);
+      match.token_bits = static_cast<float>(ChanceBits(info.rows, frequency, digits, 0, 1));
+    }
+    match.column = p.column;
+    if (bits > 0.5) AddHit(p.value, match);
+  }
+}
+
+void WindowMatcher::CollectHits(size_t window) {
+  for (const Group& group : groups_) slots_[group.slot] = kNone;
+  groups_.clear();
+  hits_.clear();
+  for (uint32_t u = 0; u < unique_.size(); ++u) {
+    const OutToken& t = *unique_[u].token;
+    unique_[u].common = data_.common.Find(t.exact);
+    AddHits(t.exact, u, std::min<int>(t.digits, 13), window);
+    if (t.digits == 0) continue;
+    if (t.six != 0) AddHits(t.six, u, std::min<int>(t.digits, 6), window);
+    if (t.exact_of_six != 0) AddHits(t.exact_of_six, u, std::min<int>(t.digits, 6), window);
+    AddHits(t.three, u, std::min<int>(t.digits, 3), window);
+  }
+}
+
+// Two common values that only few rows have both.
+void WindowMatcher::CollectPairs() {
+  if (data_.pairs.keys.size() == 0) return;
+  paired_.clear();
+  for (const Unique& u : unique_) {
+    if (!u.common.empty() && paired_.size() < kMaxPaired) paired_.push_back(&u);
+  }
+  for (size_t a = 0; a < paired_.size(); ++a) {
+    for (size_t b = a; b < paired_.size(); ++b) {
+      if (a == b && paired_[a]->count < 2) continue;
+      const uint64_t key = data_.hash.Pair(paired_[a]->token->exact, paired_[b]->token->exact);
+      for (const Posting& p : data_.pairs.Find(key)) AddHit(p.value, {.column = kNoColumn});
+    }
+  }
+}
+
+void WindowMatcher::FindLimits(size_t window) {
+  possible_ = likely_ = 0;
+  const double signature_bits = std::max(0.0, SignatureBits(window));
+  for (const Unique& u : unique_) {
+    if (u.common.empty()) continue;
+    uint32_t least = UINT32_MAX;
+    for (const Posting& p : u.common) least = std::min(least, p.value);
+    const double bits = std::log2(std::max(1.0, static_cast<double>(data_.rows.size()) / least));
+    possible_ += u.count * bits;
+    likely_ += u.count * std::min(bits, signature_bits);
+  }
+}
+
+// Whether nearly all cells of the row can be among so many matches.
+bool WindowMatcher::MayBeFull(uint32_t row, size_t matches) const {
+  const uint32_t columns = informative_[data_.rows[row].table];
+  return columns >= 4 && matches * 5 >= size_t{columns} * 4;
+}
+
+void WindowMatcher::ChooseRows(size_t window) {
+  // Each token counts for one cell: a window of few tokens fills no row.
+  const bool may_fill = window * 5 >= fewest_informative_ * 4 && fewest_informative_ != SIZE_MAX;
+  chosen_.clear();
+  for (uint32_t g = 0; g < groups_.size(); ++g) {
+    const double bits = groups_[g].bits;
+    if (bits + possible_ < floor_bits_) continue;
+    if (!may_fill && bits + likely_ < floor_bits_ - kRounding) continue;
+    chosen_.push_back(g);
+  }
+  std::sort(chosen_.begin(), chosen_.end(),
+            [&](uint32_t a, uint32_t b) { return groups_[a].row < groups_[b].row; });
+}
+
+// The window's common cells, as they would stand in any row of the table.
+const std::vector<WindowMatcher::CommonCell>& WindowMatcher::CommonOf(uint32_t table,
+                                                                      size_t window) {
+  CommonCells& out = common_[table];
+  if (out.known) return out.cells;
+  out.known = true;
+  out.cells.clear();
+  common_tables_.push_back(table);
+  const TableInfo& info = data_.tables[table];
+  const double most = SignatureBits(window);
+  for (uint32_t u = 0; u < unique_.size(); ++u) {
+    const OutToken& token = *unique_[u].token;
+    double anywhere = 0;  // cells of this value in the table, in whatever column
+    for (const Posting& p : unique_[u].common) {
+      if (data_.column_table[p.column] == table) anywhere += p.value;
+    }
+    if (anywhere == 0) continue;
+    const double token_bits =
+        std::clamp(ChanceBits(info.rows, anywhere, token.digits, 0, 1), 0.0, std::max(most, 0.0));
+    for (const Posting& p : unique_[u].common) {
+      if (data_.column_table[p.column] != table) continue;
+      const double bits =
+          std::min(most, ChanceBits(info.rows, p.value, token.digits, window, info.columns.size()));
+      out.cells.push_back(
+          {p.column - info.first_column,
+           static_cast<uint8_t>(token.exact),
+           {p.column, u, static_cast<float>(std::max(bits, 0.0)), static_cast<float>(token_bits)}});
+    }
+  }
+  return out.cells;
+}
+
+// The group's hits, and the row's common cells that stand in the window too, by their signatures.
+void WindowMatcher::GatherMatches(const Group& group, size_t window) {
+  matches_.clear();
+  for (uint32_t h = group.first; h != kNone; h = hits_[h].next) {
+    if (hits_[h].match.column != kNoColumn) matches_.push_back(hits_[h].match);
+  }
+  const RowInfo& row = data_.rows[group.row];
+  const TableInfo& table = data_.tables[row.table];
+  const uint8_t* signature = table.signature.data() + size_t{row.local} * table.columns.size();
+  for (const CommonCell& cell : CommonOf(row.table, window)) {
+    if (signature[cell.local] == cell.signature) matches_.push_back(cell.match);
+  }
+}
+
+// Lets each token and each column count once, the strongest first, and what another column already
+// told not at all. Leaves them in kept_; returns their bits.
+float WindowMatcher::Settle(uint32_t row) {
+  std::sort(matches_.begin(), matches_.end(), [](const CellMatch& a, const CellMatch& b) {
+    if (a.bits != b.bits) return a.bits > b.bits;
+    return std::tie(a.column, a.token) < std::tie(b.column, b.token);
+  });
+  const TableInfo& table = data_.TableOfRow(row);
+  used_.assign(unique_.size(), 0);
+  kept_.clear();
+  float sum = 0;
+  for (CellMatch m : matches_) {
+    if (used_[m.token] >= unique_[m.token].count) continue;
+    if (std::any_of(kept_.begin(), kept_.end(),
+                    [&](const CellMatch& k) { return k.column == m.column; })) {
+      continue;
+    }
+    double left = 1;
+    for (const CellMatch& k : kept_) {
+      left =
+          std::min(left, table.Left(m.column - table.first_column, k.column - table.first_column));
+    }
+    ++used_[m.token];
+    m.bits *= static_cast<float>(left);
+    m.token_bits *= static_cast<float>(left);
+    sum += m.bits;
+    kept_.push_back(m);
+  }
+  return sum;
+}
+
+void WindowMatcher::Match(std::span<const OutToken> tokens, uint64_t place,
+                          FileEvidence& evidence) {
+  ++windows_;
+  const size_t window = tokens.size();
+  if (window < 2 || data_.rows.empty()) return;
+  CollectUnique(tokens);
+  CollectHits(window);
+  CollectPairs();
+  if (groups_.empty()) return;
+  FindLimits(window);
+  ChooseRows(window);
+  for (const uint32_t table : common_tables_) common_[table].known = false;
+  common_tables_.clear();
+  Candidate best;
+  bool full = false;
+  for (const uint32_t g : chosen_) {
+    const Group& group = groups_[g];
+    if (group.bits + possible_ < static_cast<double>(best.bits)) continue;
+    GatherMatches(group, window);
+    // Settling only takes away: what is too little before it needs none.
+    double sum = kRounding;
+    for (const CellMatch& m : matches_) sum += static_cast<double>(m.bits);
+    const bool strong = sum >= floor_bits_ && sum >= static_cast<double>(best.bits);
+    if (!strong && (full || !MayBeFull(group.row, matches_.size()))) continue;
+    const float bits = Settle(group.row);
+    full = full || MayBeFull(group.row, kept_.size());
+    if (bits > best.bits) {
+      best = {group.row, place, static_cast<uint32_t>(unique_.size()), bits, kept_};
+    }
+  }
+  evidence.full_lines += full;
+  if (static_cast<double>(best.bits) >= floor_bits_ &&
+      evidence.candidates.size() < kMaxCandidates) {
+    evidence.candidates.push_back(std::move(best));
+  }
+}
+
+}  // namespace cce::gate
