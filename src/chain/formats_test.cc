@@ -33,19 +33,12 @@ TEST(Formats, SignIn) {
       .nonce = "abcDEF123456",
       .issued_at = "2027-01-15T07:59:50Z",
       .expiration_time = "2027-01-15T08:05:00Z",
-      .resources = std::vector{IdentityResource(Bytes(32, 1)), JobResource(Bytes(32, 2))}};
+      .resources = std::vector{"urn:cce4long:v1:identity:" + ToHex(Bytes(32, 1)),
+                               "urn:cce4long:v1:job:" + ToHex(Bytes(32, 2))}};
   const std::string text = RenderSiwe(message).value();
   ExpectSigned(PersonalDigest(text), "siwe_signature");
   const std::string page = ReadTextFile(CCE_FORMATS_DIR "/chain.md", size_t{1} << 20).value();
   EXPECT_NE(page.find("```text\n" + text + "\n```"), std::string::npos);
-}
-
-TEST(Formats, Resources) {
-  const EthAddress dataset = ParseAddress("0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC").value();
-  EXPECT_EQ(UploadResource(dataset, Bytes{0xab, 1}),
-            "urn:cce4long:v1:upload:3c44cdddb6a900fa2b585dd299e03d12fa4293bc:ab01");
-  EXPECT_EQ(OwnerResource(dataset),
-            "urn:cce4long:v1:owner:3c44cdddb6a900fa2b585dd299e03d12fa4293bc");
 }
 
 TEST(Formats, TypedDocuments) {

@@ -280,17 +280,4 @@ Result<SiweMessage> VerifySiwe(std::string_view text, ByteView signature,
   return message;
 }
 
-std::string IdentityResource(ByteView identity_sha256) {
-  return "urn:cce4long:v1:identity:" + ToHex(identity_sha256);
-}
-std::string JobResource(ByteView job_spec_sha256) {
-  return "urn:cce4long:v1:job:" + ToHex(job_spec_sha256);
-}
-std::string UploadResource(const EthAddress& dataset, ByteView draft) {
-  return "urn:cce4long:v1:upload:" + ToHex(dataset) + ":" + ToHex(draft);
-}
-std::string OwnerResource(const EthAddress& dataset) {
-  return "urn:cce4long:v1:owner:" + ToHex(dataset);
-}
-
 }  // namespace cce::chain

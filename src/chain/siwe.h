@@ -57,11 +57,4 @@ struct SiweExpectations {
 Result<SiweMessage> VerifySiwe(std::string_view text, ByteView signature,
                                const SiweExpectations& expected, const ContractWallets* contracts);
 
-// Resources of our sign-in messages; ids are lower-case hex without prefix.
-std::string IdentityResource(ByteView identity_sha256);  // urn:cce4long:v1:identity:<hex>
-std::string JobResource(ByteView job_spec_sha256);       // urn:cce4long:v1:job:<hex>
-std::string UploadResource(const EthAddress& dataset, ByteView draft);
-// urn:cce4long:v1:upload:<dataset>:<draft>
-std::string OwnerResource(const EthAddress& dataset);  // urn:cce4long:v1:owner:<dataset>
-
 }  // namespace cce::chain

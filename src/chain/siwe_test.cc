@@ -28,8 +28,8 @@ SiweMessage Example() {
           .expiration_time = FormatTime(kNow + 300),
           .not_before = FormatTime(kNow - 10),
           .request_id = "job-7",
-          .resources =
-              std::vector<std::string>{IdentityResource(Bytes(32, 1)), JobResource(Bytes(32, 2))}};
+          .resources = std::vector<std::string>{"urn:cce4long:v1:identity:" + ToHex(Bytes(32, 1)),
+                                                "urn:cce4long:v1:job:" + ToHex(Bytes(32, 2))}};
 }
 
 SiweExpectations ExampleExpected() {

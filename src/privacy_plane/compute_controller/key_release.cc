@@ -105,6 +105,13 @@ Result<> KeyRelease::CheckChallenge(std::string_view credential,
   return challenges_.Check(HashOf(credential), challenge, core_.clock->Now());
 }
 
+Result<> KeyRelease::ClaimChallenge(std::string_view credential,
+                                    const protocol::Challenge& challenge) {
+  TRY(CheckChallenge(credential, challenge));
+  challenges_.Spend(challenge);
+  return {};
+}
+
 Result<GuestJudgement> KeyRelease::JudgeGuest(const JobRecord& job, ByteView evidence,
                                               const protocol::ReportData& report_data,
                                               UnixSeconds now) {

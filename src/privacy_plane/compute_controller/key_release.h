@@ -45,7 +45,9 @@ class KeyRelease {
 
   // Steps that result submission shares. `credential`: the token as sent.
   Result<> CheckChallenge(std::string_view credential, const protocol::Challenge& challenge);
-  void SpendChallenge(const protocol::Challenge& challenge) { challenges_.Spend(challenge); }
+  // As above, and takes the challenge out of play: for an answer whose body may take longer than a
+  // challenge lives.
+  Result<> ClaimChallenge(std::string_view credential, const protocol::Challenge& challenge);
   // Evidence of the job's CVM over `report_data`, under every owner's policy. Errors: evidence.*.
   Result<GuestJudgement> JudgeGuest(const JobRecord& job, ByteView evidence,
                                     const protocol::ReportData& report_data, UnixSeconds now);

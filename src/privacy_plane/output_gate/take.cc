@@ -101,7 +101,7 @@ Result<Digest32> OutputGate::StoreSealed(net::BodyReader& body,
 Result<> OutputGate::Accept(net::BodyReader& body, const protocol::ResultHeader& header,
                             const JobRecord& job) {
   const UnixSeconds now = core_.clock->Now();
-  TRY(key_release_.CheckChallenge(header.credential, header.challenge));
+  TRY(key_release_.ClaimChallenge(header.credential, header.challenge));
   const protocol::ReportData report_data =
       protocol::ResultReportData({.challenge = header.challenge,
                                   .job = job.id,
@@ -125,10 +125,8 @@ Result<> OutputGate::Accept(net::BodyReader& body, const protocol::ResultHeader&
     if (present.state != JobState::kRunning || present.result) {
       return Fail("credential.spent", "the attempt has its result, or has ended");
     }
-    TRY(key_release_.CheckChallenge(header.credential, header.challenge));
     return std::vector<Entry>{ResultReceived(job.id, result)};
   }));
-  key_release_.SpendChallenge(header.challenge);
   return {};
 }
 
