@@ -73,7 +73,7 @@ toml::table TableFrom(const json::object& object) {
     // One conversion of values for both: a list of one, whose only item moves here.
     toml::array one = ArrayFrom({member.value()});
     if (one.empty()) continue;
-    one.front().visit([&](auto&& node) { out.insert(std::string(member.key()), std::move(node)); });
+    one.front().visit([&](auto& node) { out.insert(std::string(member.key()), std::move(node)); });
   }
   return out;
 }

@@ -74,8 +74,7 @@ std::string GateText(const json::object& gate) {
 }
 
 // What an accepted manifest says.
-std::string StatementText(const manifest::Report& report) {
-  const manifest::Statement& s = *report.statement;
+std::string StatementText(const manifest::Report& report, const manifest::Statement& s) {
   std::string out = Line("engine", report.cced);
   out +=
       Line("job", ToHex(s.job) + ", attempt " + std::to_string(s.attempt) + ", of wallet " +
@@ -169,7 +168,7 @@ int Run(const VerifyOptions& options, const GlobalOptions& global) {
   const std::string text = global.json ? ToPrettyJson(ReportJson(report)) : ReportText(report);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);
-  return report.error ? 1 : 0;
+  return !report.error && report.statement ? 0 : 1;
 }
 
 }  // namespace
@@ -182,8 +181,10 @@ std::string ReportText(const manifest::Report& report) {
     out += std::string(Mark(step.passed)) + " " + (wide ? step.name + "\n  " : "") +
            Padded(wide ? "" : step.name) + OneLine(step.says) + "\n";
   }
-  if (!report.error) return out + "\nACCEPTED\n" + StatementText(report);
-  const Error& error = *report.error;
+  if (!report.error && report.statement) {
+    return out + "\nACCEPTED\n" + StatementText(report, *report.statement);
+  }
+  const Error error = report.error.value_or(MakeError("internal.bug", "nothing was examined"));
   const ErrorInfo* info = FindErrorInfo(error.code);
   out += "\nREFUSED\n" + Line("why", error.code + ": " + error.message);
   if (!error.expected.empty()) out += Line("expected", error.expected);
@@ -200,19 +201,20 @@ json::object ReportJson(const manifest::Report& report) {
     steps.push_back(
         json::object{{"name", step.name}, {"passed", step.passed}, {"says", step.says}});
   }
+  const bool accepted = !report.error && report.statement;
   json::object out{
-      {"accepted", !report.error.has_value()},
+      {"accepted", accepted},
       {"engine", report.cced},
       {"steps", std::move(steps)},
       {"development", json::array(report.development.begin(), report.development.end())}};
-  if (report.error) {
-    out["error"] = ErrorJson(*report.error);
-    return out;
-  }
-  // As signed; only of what was accepted.
-  if (Result<json::value> tree = ParseJson(manifest::EncodeStatement(*report.statement),
-                                           {.max_bytes = manifest::kMaxStatement})) {
-    out["statement"] = std::move(*tree);
+  if (!report.error && report.statement) {
+    // As signed; only of what was accepted.
+    Result<json::value> tree = ParseJson(manifest::EncodeStatement(*report.statement),
+                                         {.max_bytes = manifest::kMaxStatement});
+    if (tree) out["statement"] = std::move(*tree);
+  } else {
+    out["error"] =
+        ErrorJson(report.error.value_or(MakeError("internal.bug", "nothing was examined")));
   }
   return out;
 }

@@ -123,6 +123,11 @@ TEST_F(VerifyCommand, SaysWhatWasRunWhereAccepted) {
   EXPECT_EQ(tree.at("development").as_array().size(), 1U);
 }
 
+TEST_F(VerifyCommand, AnEmptyReportIsNoAcceptance) {
+  EXPECT_NE(ReportText({}).find("REFUSED"), std::string::npos);
+  EXPECT_FALSE(ReportJson({}).at("accepted").as_bool());
+}
+
 TEST_F(VerifyCommand, NamesThePeopleWhoDecided) {
   TestBundle accepted;
   accepted.statement.decision = "approved";

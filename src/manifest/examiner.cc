@@ -91,6 +91,7 @@ Examiner::Said Examiner::CheckSignature() {
   const auto known = std::ranges::find(trust_.engines, hash, &TrustedCced::identity);
   if (known == trust_.engines.end()) {
     std::vector<std::string> names;
+    names.reserve(trust_.engines.size());
     for (const TrustedCced& cced : trust_.engines) {
       names.push_back(cced.name + " " + ToHex(cced.identity));
     }

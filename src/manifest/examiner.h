@@ -35,6 +35,10 @@ class Examiner {
     protocol::DatasetPolicy document;
     attest::Policy attestation;
   };
+  struct Judged {
+    attest::Verdict verdict;
+    attest::Evidence evidence;
+  };
   // A step's result is what it established, for people.
   using Said = Result<std::string>;
 
@@ -58,8 +62,8 @@ class Examiner {
   Said CheckKeysMachine();
   Said CheckResultMachine();
   // Under every owner's policy; the verdict under the last one.
-  Result<attest::Verdict> JudgeMachine(ByteView evidence, std::string_view collateral,
-                                       const protocol::ReportData& report_data, UnixSeconds time);
+  Result<Judged> JudgeMachine(ByteView evidence, std::string_view collateral,
+                              const protocol::ReportData& report_data, UnixSeconds time);
   void NoteDevelopment(std::string_view whose, const attest::Verdict& verdict);
 
   const Statement& statement() const { return *report_.statement; }

@@ -148,21 +148,24 @@ Examiner::Said Examiner::CheckPolicy(size_t index) {
          ToHex(use.snapshot);
 }
 
-Result<attest::Verdict> Examiner::JudgeMachine(ByteView evidence, std::string_view collateral,
-                                               const protocol::ReportData& report_data,
-                                               UnixSeconds time) {
+Result<Examiner::Judged> Examiner::JudgeMachine(ByteView evidence, std::string_view collateral,
+                                                const protocol::ReportData& report_data,
+                                                UnixSeconds time) {
   attest::ExpectedBinding binding(report_data);
   binding.mrconfigid = protocol::LaunchDocumentMrConfigId(bundle_.launch_document);
   binding.host_data = protocol::LaunchDocumentHostData(bundle_.launch_document);
-  Result<attest::Verdict> last =
+  Result<Judged> last =
       Fail(kMachineCode, "no owner's policy stands against the machine's evidence");
   for (const OwnersPolicy& policy : policies_) {
     const std::string what = "the machine's evidence, under the policy of " +
                              protocol::AddressText(policy.document.dataset);
-    last = judge_(evidence, collateral, policy.attestation, time, binding);
-    if (!last) return Fail(Because(kMachineCode, what, last.error()));
-    if (!last->accepted) return Fail(Because(kMachineCode, what, attest::ToError(*last)));
-    if (!last->evidence) return Fail(kMachineCode, what + ": nothing was read");
+    Result<attest::Verdict> verdict =
+        judge_(evidence, collateral, policy.attestation, time, binding);
+    if (!verdict) return Fail(Because(kMachineCode, what, verdict.error()));
+    if (!verdict->accepted) return Fail(Because(kMachineCode, what, attest::ToError(*verdict)));
+    if (!verdict->evidence) return Fail(kMachineCode, what + ": nothing was read");
+    attest::Evidence parsed = *verdict->evidence;
+    last = Judged{std::move(*verdict), std::move(parsed)};
   }
   return last;
 }
@@ -173,21 +176,22 @@ Examiner::Said Examiner::CheckKeysMachine() {
   TRY(Same(kMachineCode, "the evidence for keys", "sha256", ToHex(s.keys_evidence),
            ToHex(crypto::Sha256(keys.evidence))));
   ASSIGN_OR_RETURN(
-      const attest::Verdict verdict,
+      const Judged judged,
       JudgeMachine(keys.evidence, keys.collateral,
                    protocol::KeysReportData(keys.challenge, keys.request_id, keys.public_key,
                                             keys.credential, keys.suite),
                    s.keys_at));
   TRY(Same(kMachineCode, "the evidence for keys", "measurement", s.measurement,
-           verdict.measurement));
-  if (attest::FieldsOf(*verdict.evidence) != s.machine) {
+           judged.verdict.measurement));
+  if (attest::FieldsOf(judged.evidence) != s.machine) {
     return Differs(kMachineCode, "the statement's fields of the machine are not its evidence's",
-                   ToJson(attest::FieldsOf(*verdict.evidence)), ToJson(s.machine));
+                   ToJson(attest::FieldsOf(judged.evidence)), ToJson(s.machine));
   }
-  keys_registers_ = attest::MeasurementOf(*verdict.evidence, "");
-  NoteDevelopment("machine", verdict);
-  return std::string(attest::TeeName(verdict.tee)) + " machine '" + verdict.measurement +
-         "', which every owner's policy lists, got the keys at " + FormatTime(s.keys_at);
+  keys_registers_ = attest::MeasurementOf(judged.evidence, "");
+  NoteDevelopment("machine", judged.verdict);
+  return std::string(attest::TeeName(judged.verdict.tee)) + " machine '" +
+         judged.verdict.measurement + "', which every owner's policy lists, got the keys at " +
+         FormatTime(s.keys_at);
 }
 
 Examiner::Said Examiner::CheckResultMachine() {
@@ -195,7 +199,7 @@ Examiner::Said Examiner::CheckResultMachine() {
   const ResultProof& result = bundle_.result;
   TRY(Same(kMachineCode, "the evidence for the result", "sha256", ToHex(s.result_evidence),
            ToHex(crypto::Sha256(result.evidence))));
-  ASSIGN_OR_RETURN(const attest::Verdict verdict,
+  ASSIGN_OR_RETURN(const Judged judged,
                    JudgeMachine(result.evidence, result.collateral,
                                 protocol::ResultReportData({.challenge = result.challenge,
                                                             .job = s.job,
@@ -204,10 +208,10 @@ Examiner::Said Examiner::CheckResultMachine() {
                                                             .public_key = bundle_.keys.public_key,
                                                             .output = s.sealed_output}),
                                 s.result_at));
-  const attest::Measurement registers = attest::MeasurementOf(*verdict.evidence, "");
+  const attest::Measurement registers = attest::MeasurementOf(judged.evidence, "");
   TRY(Same(kMachineCode, "the evidence for the result", "measurement registers",
            ToJson(attest::ToJsonObject(keys_registers_)), ToJson(attest::ToJsonObject(registers))));
-  NoteDevelopment("machine", verdict);
+  NoteDevelopment("machine", judged.verdict);
   return "the holder of those keys, measured alike, handed in the sealed output " +
          ToHex(s.sealed_output) + " at " + FormatTime(s.result_at);
 }

@@ -13,6 +13,7 @@ Result<VerifiedManifest> Verify(ByteView output_tar, const Bundle& bundle, const
                                 bool allow_development) {
   Report report = Examine(output_tar, bundle, trust, allow_development);
   if (report.error) return Fail(std::move(*report.error));
+  if (!report.statement) return Fail("internal.bug", "a manifest was accepted without statement");
   return VerifiedManifest{std::move(*report.statement), std::move(report.steps),
                           std::move(report.development)};
 }
