@@ -72,6 +72,21 @@ def check_link_graph():
         os.unlink(probe)
 
 
+def check_routes_are_described():
+    """cced's routes are those of docs/openapi.yaml, no more and no fewer."""
+    routes = set()
+    for path in glob.glob("src/privacy_plane/api/*_routes.cc"):
+        routes |= set(re.findall(r'router\.Add\(\s*"([A-Z]+)",\s*"([^"]+)"', open(path, encoding="utf-8").read()))
+    described, path = set(), None
+    for line in open("docs/openapi.yaml", encoding="utf-8"):
+        if match := re.match(r"  (/\S*):$", line):
+            path = match.group(1)
+        elif match := re.match(r"    (get|put|post|delete):$", line):
+            described.add((match.group(1).upper(), path))
+    for method, path in sorted(routes ^ described):
+        problems.append(f"{method} {path} is only in " + ("src/privacy_plane/api" if (method, path) in routes else "docs/openapi.yaml"))
+
+
 def tidy_files(everything):
     built = [f for f in sources() if f.endswith(".cc") and not f.endswith("_test.cc")]
     if everything:
@@ -95,6 +110,7 @@ check_format()
 check_error_table()
 check_attest_is_pure()
 check_link_graph()
+check_routes_are_described()
 check_tidy("--all" in sys.argv[1:])
 for problem in problems:
     print(problem)
