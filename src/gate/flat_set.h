@@ -12,12 +12,20 @@ class FlatSet {
  public:
   // Whether `key` was not there before.
   bool Insert(uint64_t key) {
-    if ((size_ + 1) * 2 > slots_.size()) Grow();
+    if ((size_ + 1) * 2 > slots_.size()) Resize(slots_.empty() ? 64 : slots_.size() * 2);
     if (!Put(key)) return false;
     ++size_;
     return true;
   }
   size_t size() const { return size_; }
+  // Room for so many without growing.
+  void Reserve(size_t keys) {
+    if (keys * 2 > slots_.size()) Resize(std::bit_ceil(keys * 2));
+  }
+  // Insert(key) will follow soon.
+  void Prefetch(uint64_t key) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[Begin(key)], 1);
+  }
 
  private:
   bool Put(uint64_t key) {
@@ -27,7 +35,7 @@ class FlatSet {
       return fresh;
     }
     const size_t mask = slots_.size() - 1;
-    for (size_t at = (key * 0x9e3779b97f4a7c15) >> shift_;; at = (at + 1) & mask) {
+    for (size_t at = Begin(key);; at = (at + 1) & mask) {
       if (slots_[at] == key) return false;
       if (slots_[at] == kEmpty) {
         slots_[at] = key;
@@ -35,8 +43,9 @@ class FlatSet {
       }
     }
   }
-  void Grow() {
-    std::vector<uint64_t> old(slots_.empty() ? 64 : slots_.size() * 2, kEmpty);
+  size_t Begin(uint64_t key) const { return (key * 0x9e3779b97f4a7c15) >> shift_; }
+  void Resize(size_t slots) {
+    std::vector<uint64_t> old(slots, kEmpty);
     old.swap(slots_);
     shift_ = 64 - std::countr_zero(slots_.size());
     for (const uint64_t key : old) {

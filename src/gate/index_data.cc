@@ -7,7 +7,7 @@ namespace cce::gate {
 
 void KeySet::Assign(std::vector<uint64_t> sorted) {
   keys_ = std::move(sorted);
-  const int bits = std::clamp(static_cast<int>(std::bit_width(keys_.size())) - 2, 0, 24);
+  const int bits = std::min(static_cast<int>(std::bit_width(keys_.size())), 26);
   shift_ = 48 - bits;
   buckets_.assign((size_t{1} << bits) + 1, 0);
   size_t at = 0;
@@ -16,23 +16,6 @@ void KeySet::Assign(std::vector<uint64_t> sorted) {
     while (at < keys_.size() && keys_[at] >> shift_ == b) ++at;
   }
   buckets_.back() = static_cast<uint32_t>(keys_.size());
-}
-
-std::optional<size_t> KeySet::Find(uint64_t key) const {
-  if (keys_.empty()) return std::nullopt;
-  key &= kKeyMask;
-  const size_t b = key >> shift_;
-  const auto begin = keys_.begin() + buckets_[b];
-  const auto end = keys_.begin() + buckets_[b + 1];
-  const auto at = std::lower_bound(begin, end, key);
-  if (at == end || *at != key) return std::nullopt;
-  return static_cast<size_t>(at - keys_.begin());
-}
-
-std::span<const Posting> PostingTable::Find(uint64_t key) const {
-  const auto at = keys.Find(key);
-  if (!at) return {};
-  return std::span(postings).subspan(start[*at], start[*at + 1] - start[*at]);
 }
 
 double TableInfo::Left(uint32_t a, uint32_t b) const {

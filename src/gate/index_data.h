@@ -1,7 +1,9 @@
 // What a leak index holds in memory.
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,11 +19,24 @@ constexpr size_t kMaxColumns = 4096;      // of one table
 constexpr size_t kMaxFactorColumns = 64;  // columns whose dependence is estimated
 constexpr uint64_t kKeyMask = (uint64_t{1} << 48) - 1;
 
-// Sorted 48-bit keys with a bucket table over their upper bits.
+// Sorted 48-bit keys with a bucket table over their upper bits, about a key to a bucket.
 class KeySet {
  public:
   void Assign(std::vector<uint64_t> sorted);
-  std::optional<size_t> Find(uint64_t key) const;
+  std::optional<size_t> Find(uint64_t key) const {
+    if (keys_.empty()) return std::nullopt;
+    key &= kKeyMask;
+    const size_t bucket = key >> shift_;
+    size_t at = buckets_[bucket];
+    const size_t end = buckets_[bucket + 1];
+    if (end - at > 8) {
+      at = static_cast<size_t>(std::lower_bound(keys_.begin() + static_cast<ptrdiff_t>(at),
+                                                keys_.begin() + static_cast<ptrdiff_t>(end), key) -
+                               keys_.begin());
+    }
+    while (at < end && keys_[at] < key) ++at;
+    return at < end && keys_[at] == key ? std::optional(at) : std::nullopt;
+  }
   const std::vector<uint64_t>& keys() const { return keys_; }
   size_t size() const { return keys_.size(); }
 
@@ -40,7 +55,11 @@ struct PostingTable {
   KeySet keys;
   std::vector<uint32_t> start;  // keys.size() + 1
   std::vector<Posting> postings;
-  std::span<const Posting> Find(uint64_t key) const;
+  std::span<const Posting> Find(uint64_t key) const {
+    const auto at = keys.Find(key);
+    if (!at) return {};
+    return std::span(postings).subspan(start[*at], start[*at + 1] - start[*at]);
+  }
 };
 
 // Tables of equal header are one.

@@ -93,13 +93,14 @@ void PutTable(Bytes& out, const PostingTable& table) {
   }
 }
 
-Result<PostingTable> GetTable(ByteReader& in, uint64_t max_value, uint64_t columns) {
+Result<PostingTable> GetTable(ByteReader& in, uint64_t max_value, uint64_t columns,
+                              size_t max_postings = SIZE_MAX) {
   PostingTable out;
   ASSIGN_OR_RETURN(std::vector<uint64_t> keys, GetKeys(in));
   for (size_t i = 0; i < keys.size(); ++i) {
     out.start.push_back(static_cast<uint32_t>(out.postings.size()));
     ASSIGN_OR_RETURN(const size_t n, GetCount(in));
-    if (n == 0) return Corrupt("a key without postings");
+    if (n == 0 || n > max_postings) return Corrupt("a key with an impossible number of postings");
     for (size_t p = 0; p < n; ++p) {
       ASSIGN_OR_RETURN(const uint64_t value, GetVarint(in));
       ASSIGN_OR_RETURN(const uint64_t column, GetVarint(in));
@@ -190,7 +191,7 @@ Result<> GetBody(ByteReader& in, LeakIndex::Data& data) {
   }
   TRY(GetRows(in, data));
   const uint64_t rows = data.rows.size(), columns = data.stats.columns;
-  ASSIGN_OR_RETURN(data.rare, GetTable(in, rows, columns));
+  ASSIGN_OR_RETURN(data.rare, GetTable(in, rows, columns, kRareRows));
   ASSIGN_OR_RETURN(data.common, GetTable(in, rows * 4 + 1, columns));
   ASSIGN_OR_RETURN(data.pairs, GetTable(in, rows, 1));
   ASSIGN_OR_RETURN(data.whole, GetTable(in, rows, 1));

@@ -16,17 +16,24 @@ void DetectOverlap(const LeakIndex::Data& data, const View& view, int dataset,
   const bool text = view.kind != ViewKind::kBinary && view.kind != ViewKind::kUnreadable;
   const uint64_t thin = (uint64_t{1} << data.stats.shingle_thinning) - 1;
   FlatSet seen;
+  seen.Reserve((view.bytes.size() / (kWindow / 2)) >> data.stats.shingle_thinning);
   size_t hits = 0;
   std::string normal;
+  std::vector<uint64_t> prints;
+  constexpr size_t kAhead = 12;  // memory is slower than arithmetic
   constexpr size_t kPiece = size_t{1} << 16;
   for (size_t at = 0; at < view.bytes.size(); at += kPiece) {
     const std::string_view piece = AsText(view.bytes).substr(at, kPiece);
     normal.clear();
     if (text) normaliser.Feed(piece, normal);
+    prints.clear();
     winnower.Feed(text ? std::string_view(normal) : piece, [&](uint64_t f, uint64_t) {
-      if ((f & thin) != 0 || !seen.Insert(f)) return;
-      hits += data.shingles.Find(f).has_value();
+      if ((f & thin) == 0) prints.push_back(f);
     });
+    for (size_t i = 0; i < prints.size(); ++i) {
+      if (i + kAhead < prints.size()) seen.Prefetch(prints[i + kAhead]);
+      if (seen.Insert(prints[i])) hits += data.shingles.Find(prints[i]).has_value();
+    }
   }
   if (hits < 60 && (hits < 3 || hits * 50 < seen.size())) return;
   findings.push_back({.cls = FindingClass::kOverlap,

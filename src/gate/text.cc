@@ -252,38 +252,6 @@ bool LooksLikeHeader(const std::vector<std::string_view>& first,
   return numbers(first) == 0 && numbers(second) > 0;
 }
 
-bool IsTokenBreak(char c) {
-  switch (c) {
-    case ' ':
-    case '\t':
-    case '\n':
-    case '\r':
-    case '\f':
-    case '\v':
-    case ',':
-    case ';':
-    case '|':
-    case '"':
-    case '\'':
-    case '`':
-    case '(':
-    case ')':
-    case '[':
-    case ']':
-    case '{':
-    case '}':
-    case '<':
-    case '>':
-    case '=':
-    case ':':
-    case '&':
-    case '\\':
-      return true;
-    default:
-      return false;
-  }
-}
-
 std::string_view TrimToken(std::string_view token) {
   const auto outer = [](char c) {
     return c == '.' || c == '!' || c == '?' || c == '*' || c == '#' || c == ' ' || c == '\t' ||

@@ -3,6 +3,7 @@
 // input.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,7 +45,14 @@ void ForEachLine(std::string_view text, F&& f) {
 
 // Calls f(token) for each token: runs between white space, quotes, brackets and separators, less
 // outer punctuation.
-bool IsTokenBreak(char c);
+inline constexpr std::array<bool, 256> kTokenBreaks = [] {
+  std::array<bool, 256> out{};
+  for (const char c : std::string_view(" \t\n\r\f\v,;|\"'`()[]{}<>=:&\\")) {
+    out[static_cast<uint8_t>(c)] = true;
+  }
+  return out;
+}();
+inline bool IsTokenBreak(char c) { return kTokenBreaks[static_cast<uint8_t>(c)]; }
 std::string_view TrimToken(std::string_view token);
 template <typename F>
 void ForEachToken(std::string_view text, F&& f) {

@@ -13,10 +13,13 @@ constexpr uint32_t kNoColumn = UINT32_MAX;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr double kRounding = 0.01;  // bits that sums of floats may be off
 
-// How surprising it is that a token equals a cell of this frequency: less for frequent values, for
-// long windows, and never more than its digits can say.
-double ChanceBits(double rows, double frequency, int digits, size_t window, size_t columns) {
-  double bits = std::log2(std::max(1.0, rows / frequency));
+double RarityBits(double rows, double frequency) {
+  return std::log2(std::max(1.0, rows / frequency));
+}
+
+// How surprising it is that a token equals a cell of this rarity: less in long windows, and never
+// more than its digits can say.
+double ChanceBits(double bits, int digits, size_t window, size_t columns) {
   if (digits > 0) bits = std::min(bits, 3.33 * digits + 1);
   if (window > columns) {
     bits -= std::log2(static_cast<double>(window) / static_cast<double>(columns));
@@ -27,12 +30,31 @@ double ChanceBits(double rows, double frequency, int digits, size_t window, size
 // What an equal signature byte is worth at most.
 double SignatureBits(size_t window) { return 8 - std::log2(static_cast<double>(window) + 1); }
 
+// Most windows are a line of some cells: for so few, insertion beats the library's sort.
+void SortByKey(std::vector<std::pair<uint64_t, uint32_t>>& items) {
+  constexpr size_t kFew = 24;
+  if (items.size() > kFew) {
+    std::sort(items.begin(), items.end());
+    return;
+  }
+  for (size_t i = 1; i < items.size(); ++i) {
+    const auto item = items[i];
+    size_t at = i;
+    for (; at > 0 && items[at - 1].first > item.first; --at) items[at] = items[at - 1];
+    items[at] = item;
+  }
+}
+
 }  // namespace
 
 WindowMatcher::WindowMatcher(const LeakIndex::Data& data)
     : data_(data), common_(data.tables.size()) {
   fewest_informative_ = SIZE_MAX;
   for (const TableInfo& table : data.tables) {
+    std::array<double, kRareRows + 1>& rare = rare_bits_.emplace_back();
+    for (uint32_t n = 1; n <= kRareRows; ++n) {
+      rare[n] = std::log2(std::max(1.0, static_cast<double>(table.rows) / n));
+    }
     informative_.push_back(static_cast<uint32_t>(InformativeColumns(table)));
     if (informative_.back() >= 4) {
       fewest_informative_ = std::min<size_t>(fewest_informative_, informative_.back());
@@ -44,7 +66,7 @@ WindowMatcher::WindowMatcher(const LeakIndex::Data& data)
 void WindowMatcher::CollectUnique(std::span<const OutToken> tokens) {
   order_.clear();
   for (uint32_t i = 0; i < tokens.size(); ++i) order_.emplace_back(tokens[i].exact, i);
-  std::sort(order_.begin(), order_.end());
+  SortByKey(order_);
   unique_.clear();
   for (const auto& [exact, i] : order_) {
     if (unique_.empty() || unique_.back().token->exact != exact) {
@@ -71,39 +93,44 @@ void WindowMatcher::ReserveSlots(size_t groups) {
   }
 }
 
-void WindowMatcher::AddHit(uint32_t row, const CellMatch& match) {
-  ReserveSlots(groups_.size() + 1);
-  const auto hit = static_cast<uint32_t>(hits_.size());
-  hits_.push_back({match, kNone});
-  const size_t at = SlotOf(row);
-  if (slots_[at] == kNone) {
-    slots_[at] = static_cast<uint32_t>(groups_.size());
-    groups_.push_back({.row = row, .first = hit, .last = hit, .slot = at});
-  } else {
-    Group& group = groups_[slots_[at]];
-    hits_[group.last].next = hit;
-    group.last = hit;
+// Inlined and by its numbers: a match that goes through memory waits for itself.
+[[gnu::always_inline]] inline void WindowMatcher::AddHit(uint32_t row, uint32_t column,
+                                                         uint32_t token, float bits,
+                                                         float token_bits) {
+  const auto at_hit = static_cast<uint32_t>(hits_.size());
+  Hit& hit = hits_.emplace_back();
+  hit.match.column = column;
+  hit.match.token = token;
+  hit.match.bits = bits;
+  hit.match.token_bits = token_bits;
+  const size_t slot = SlotOf(row);
+  if (slots_[slot] == kNone) {
+    slots_[slot] = static_cast<uint32_t>(groups_.size());
+    groups_.push_back({row, at_hit, at_hit, slot, static_cast<double>(bits)});
+    return;
   }
-  groups_[slots_[at]].bits += static_cast<double>(match.bits);
+  Group& group = groups_[slots_[slot]];
+  hits_[group.last].next = at_hit;
+  group.last = at_hit;
+  group.bits += static_cast<double>(bits);
 }
 
 // The rows that hold the value, if few do.
 void WindowMatcher::AddHits(uint64_t key, uint32_t token, int digits, size_t window) {
   const auto postings = data_.rare.Find(key);
-  const auto frequency = static_cast<double>(postings.size());
+  if (postings.empty()) return;
+  ReserveSlots(groups_.size() + postings.size());
   uint32_t table = kNone;
-  double bits = 0;
-  CellMatch match{.token = token};
+  float bits = 0, token_bits = 0;
   for (const Posting& p : postings) {
     if (data_.column_table[p.column] != table) {
       table = data_.column_table[p.column];
-      const TableInfo& info = data_.tables[table];
-      bits = ChanceBits(info.rows, frequency, digits, window, info.columns.size());
-      match.bits = static_cast<float>(bits);
-      match.token_bits = static_cast<float>(ChanceBits(info.rows, frequency, digits, 0, 1));
+      const double rarity = rare_bits_[table][postings.size()];
+      bits = static_cast<float>(
+          ChanceBits(rarity, digits, window, data_.tables[table].columns.size()));
+      token_bits = static_cast<float>(ChanceBits(rarity, digits, 0, 1));
     }
-    match.column = p.column;
-    if (bits > 0.5) AddHit(p.value, match);
+    if (bits > 0.5f) AddHit(p.value, p.column, token, bits, token_bits);
   }
 }
 
@@ -133,7 +160,9 @@ void WindowMatcher::CollectPairs() {
     for (size_t b = a; b < paired_.size(); ++b) {
       if (a == b && paired_[a]->count < 2) continue;
       const uint64_t key = data_.hash.Pair(paired_[a]->token->exact, paired_[b]->token->exact);
-      for (const Posting& p : data_.pairs.Find(key)) AddHit(p.value, {.column = kNoColumn});
+      const auto postings = data_.pairs.Find(key);
+      ReserveSlots(groups_.size() + postings.size());
+      for (const Posting& p : postings) AddHit(p.value, kNoColumn, 0, 0, 0);
     }
   }
 }
@@ -188,12 +217,12 @@ const std::vector<WindowMatcher::CommonCell>& WindowMatcher::CommonOf(uint32_t t
       if (data_.column_table[p.column] == table) anywhere += p.value;
     }
     if (anywhere == 0) continue;
-    const double token_bits =
-        std::clamp(ChanceBits(info.rows, anywhere, token.digits, 0, 1), 0.0, std::max(most, 0.0));
+    const double token_bits = std::clamp(
+        ChanceBits(RarityBits(info.rows, anywhere), token.digits, 0, 1), 0.0, std::max(most, 0.0));
     for (const Posting& p : unique_[u].common) {
       if (data_.column_table[p.column] != table) continue;
-      const double bits =
-          std::min(most, ChanceBits(info.rows, p.value, token.digits, window, info.columns.size()));
+      const double bits = std::min(most, ChanceBits(RarityBits(info.rows, p.value), token.digits,
+                                                    window, info.columns.size()));
       out.cells.push_back(
           {p.column - info.first_column,
            static_cast<uint8_t>(token.exact),

@@ -2,7 +2,9 @@
 // there, and what speaks for it.
 #pragma once
 
+#include <array>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "gate/index_data.h"
@@ -36,7 +38,7 @@ class WindowMatcher {
   };
   struct Hit {
     CellMatch match;
-    uint32_t next = 0;  // of the same row, among the hits
+    uint32_t next = UINT32_MAX;  // of the same row, among the hits
   };
   // The hits of one row.
   struct Group {
@@ -60,7 +62,7 @@ class WindowMatcher {
   void CollectHits(size_t window);
   void AddHits(uint64_t key, uint32_t token, int digits, size_t window);
   void CollectPairs();
-  void AddHit(uint32_t row, const CellMatch& match);
+  void AddHit(uint32_t row, uint32_t column, uint32_t token, float bits, float token_bits);
   size_t SlotOf(uint32_t row) const;
   void ReserveSlots(size_t groups);
   void FindLimits(size_t window);
@@ -72,6 +74,7 @@ class WindowMatcher {
 
   const LeakIndex::Data& data_;
   std::vector<uint32_t> informative_;  // columns of each table that say anything
+  std::vector<std::array<double, kRareRows + 1>> rare_bits_;  // of a value in so many rows of it
   size_t fewest_informative_ = 0;
   double floor_bits_ = 0;
   uint64_t windows_ = 0;
