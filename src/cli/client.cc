@@ -49,11 +49,12 @@ Result<ProvedIdentity> ProveIdentity(const std::string& server, const attest::Po
   if (!proved.verdict.accepted) return Fail(attest::ToError(proved.verdict));
   // From here on the document is the attested machine's word.
   ASSIGN_OR_RETURN(proved.document, protocol::DecodeIdentity(reply.document));
-  if (http->server_key() != proved.document.tls_key) {
+  const std::optional<net::SpkiHash> shown = http->server_key();
+  if (shown != proved.document.tls_key) {
     return Fail(
         MakeError("trust.tls_key", "the connection does not end in the cced that was attested")
             .Expected("TLS key " + ToHex(proved.document.tls_key))
-            .Found(http->server_key() ? ToHex(*http->server_key()) : "none"));
+            .Found(shown ? ToHex(*shown) : "none"));
   }
   proved.bytes = std::move(reply.document);
   proved.hash = protocol::IdentityHash(proved.bytes);
