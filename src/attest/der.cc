@@ -122,7 +122,8 @@ bool Reader::TakeTime(UnixSeconds& time) {
                                          std::chrono::month(month), std::chrono::day(day)};
   if (!date.ok() || hour > 23 || minute > 59 || second > 59) return false;
   const auto days = std::chrono::sys_days(date).time_since_epoch().count();
-  time = static_cast<UnixSeconds>(days) * 86400 + hour * 3600 + minute * 60 + second;
+  time = static_cast<UnixSeconds>(days) * 86400 + UnixSeconds{hour} * 3600 +
+         UnixSeconds{minute} * 60 + second;
   *this = copy;
   return true;
 }

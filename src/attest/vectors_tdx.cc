@@ -141,8 +141,8 @@ void RunQuoteFields(const Folder& folder, const json::object& quotes, Tally& tal
     Differences d;
     const Bytes bytes = folder.Read(member.key());
     const Result<Evidence> evidence = ParseEvidence(bytes);
-    if (!evidence) {
-      d.list.push_back("does not parse: " + evidence.error().message);
+    if (!evidence || !evidence->tdx) {
+      d.list.push_back("does not parse as a TDX quote");
     } else {
       CompareObjects(d, "", member.value().as_object(), QuoteJson(*evidence->tdx, bytes.size()));
     }
@@ -318,8 +318,8 @@ void RunBundles(const Folder& folder, Tally& tally) {
     Differences d;
     const std::string text = folder.Text("bundles/" + std::string(name));
     const Result<Collateral> first = ParseBundle(text);
-    if (!first) {
-      d.list.push_back(FormatError(first.error()));
+    if (!first || !first->tdx) {
+      d.list.push_back("does not parse as TDX collateral");
     } else {
       const std::string written = ToBundleJson(*first);
       const Result<Collateral> second = ParseBundle(written);
@@ -340,9 +340,10 @@ void RunLog(const Folder& folder, const char* log_name, const char* quote_name, 
   if (!log) {
     d.list.push_back(FormatError(log.error()));
   } else {
-    const Evidence evidence = OrExit(ParseEvidence(folder.Read(quote_name)), quote_name);
-    for (const size_t i : DifferingRtmrs(*log, evidence.tdx->body)) {
-      d.Equal("rtmr" + std::to_string(i), ToHex(evidence.tdx->body.rtmr[i]), ToHex(log->rtmr[i]));
+    const Bytes bytes = folder.Read(quote_name);
+    const TdxQuote quote = OrExit(ParseTdxQuote(bytes), quote_name);
+    for (const size_t i : DifferingRtmrs(*log, quote.body)) {
+      d.Equal("rtmr" + std::to_string(i), ToHex(quote.body.rtmr[i]), ToHex(log->rtmr[i]));
     }
     d.Equal("events", std::to_string(count), std::to_string(log->events.size()));
   }
