@@ -18,12 +18,6 @@ void KeySet::Assign(std::vector<uint64_t> sorted) {
   buckets_.back() = static_cast<uint32_t>(keys_.size());
 }
 
-double TableInfo::Left(uint32_t a, uint32_t b) const {
-  const size_t n = std::min(columns.size(), kMaxFactorColumns);
-  if (a >= n || b >= n || factor.empty()) return 1;
-  return factor[a * n + b] / 255.0;
-}
-
 std::string LeakIndex::Data::RowName(uint32_t row) const {
   return "row " + std::to_string(rows[row].number) + " of " + TableOfRow(row).name;
 }

@@ -74,7 +74,11 @@ struct TableInfo {
   // factor[a * n + b], n = min(columns, 64): how much of a is left when b is known, 0 to 255.
   std::vector<uint8_t> factor;
   std::vector<uint8_t> signature;  // rows * columns: the low byte of each cell's exact key
-  double Left(uint32_t a, uint32_t b) const;
+  uint8_t LeftByte(uint32_t a, uint32_t b) const {
+    const size_t n = std::min(columns.size(), kMaxFactorColumns);
+    return a >= n || b >= n || factor.empty() ? UINT8_MAX : factor[a * n + b];
+  }
+  double Left(uint32_t a, uint32_t b) const { return LeftByte(a, b) / 255.0; }
 };
 struct RowInfo {
   uint32_t table = 0;

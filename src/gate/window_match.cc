@@ -106,12 +106,13 @@ void WindowMatcher::ReserveSlots(size_t groups) {
   const size_t slot = SlotOf(row);
   if (slots_[slot] == kNone) {
     slots_[slot] = static_cast<uint32_t>(groups_.size());
-    groups_.push_back({row, at_hit, at_hit, slot, static_cast<double>(bits)});
+    groups_.push_back({row, at_hit, at_hit, 1, slot, static_cast<double>(bits)});
     return;
   }
   Group& group = groups_[slots_[slot]];
   hits_[group.last].next = at_hit;
   group.last = at_hit;
+  ++group.hits;
   group.bits += static_cast<double>(bits);
 }
 
@@ -169,35 +170,32 @@ void WindowMatcher::CollectPairs() {
 
 void WindowMatcher::FindLimits(size_t window) {
   possible_ = likely_ = 0;
+  common_tokens_ = 0;
+  may_fill_ = fewest_informative_ != SIZE_MAX && window * 5 >= fewest_informative_ * 4;
   const double signature_bits = std::max(0.0, SignatureBits(window));
   for (const Unique& u : unique_) {
     if (u.common.empty()) continue;
     uint32_t least = UINT32_MAX;
     for (const Posting& p : u.common) least = std::min(least, p.value);
     const double bits = std::log2(std::max(1.0, static_cast<double>(data_.rows.size()) / least));
+    common_tokens_ += u.count;
     possible_ += u.count * bits;
     likely_ += u.count * std::min(bits, signature_bits);
   }
 }
 
-// Whether nearly all cells of the row can be among so many matches.
-bool WindowMatcher::MayBeFull(uint32_t row, size_t matches) const {
+// Whether so many matches are nearly all cells of the row.
+bool WindowMatcher::Full(uint32_t row, size_t matches) const {
   const uint32_t columns = informative_[data_.rows[row].table];
   return columns >= 4 && matches * 5 >= size_t{columns} * 4;
 }
 
-void WindowMatcher::ChooseRows(size_t window) {
-  // Each token counts for one cell: a window of few tokens fills no row.
-  const bool may_fill = window * 5 >= fewest_informative_ * 4 && fewest_informative_ != SIZE_MAX;
-  chosen_.clear();
-  for (uint32_t g = 0; g < groups_.size(); ++g) {
-    const double bits = groups_[g].bits;
-    if (bits + possible_ < floor_bits_) continue;
-    if (!may_fill && bits + likely_ < floor_bits_ - kRounding) continue;
-    chosen_.push_back(g);
-  }
-  std::sort(chosen_.begin(), chosen_.end(),
-            [&](uint32_t a, uint32_t b) { return groups_[a].row < groups_[b].row; });
+// Whether the row can have more bits than `best`, or be full where none was: each token counts for
+// one cell, and settling only takes away.
+bool WindowMatcher::WorthALook(const Group& group, double best, bool full) const {
+  if (group.bits + likely_ >= std::max(best, floor_bits_) - kRounding) return true;
+  return !full && may_fill_ && group.bits + possible_ >= floor_bits_ &&
+         Full(group.row, group.hits + common_tokens_);
 }
 
 // The window's common cells, as they would stand in any row of the table.
@@ -263,11 +261,12 @@ float WindowMatcher::Settle(uint32_t row) {
                     [&](const CellMatch& k) { return k.column == m.column; })) {
       continue;
     }
-    double left = 1;
+    uint8_t byte = UINT8_MAX;
     for (const CellMatch& k : kept_) {
-      left =
-          std::min(left, table.Left(m.column - table.first_column, k.column - table.first_column));
+      byte = std::min(byte,
+                      table.LeftByte(m.column - table.first_column, k.column - table.first_column));
     }
+    const double left = byte / 255.0;
     ++used_[m.token];
     m.bits *= static_cast<float>(left);
     m.token_bits *= static_cast<float>(left);
@@ -287,26 +286,27 @@ void WindowMatcher::Match(std::span<const OutToken> tokens, uint64_t place,
   CollectPairs();
   if (groups_.empty()) return;
   FindLimits(window);
-  ChooseRows(window);
   for (const uint32_t table : common_tables_) common_[table].known = false;
   common_tables_.clear();
   Candidate best;
   bool full = false;
-  for (const uint32_t g : chosen_) {
-    const Group& group = groups_[g];
-    if (group.bits + possible_ < static_cast<double>(best.bits)) continue;
+  const auto look = [&](const Group& group) {
+    if (!WorthALook(group, static_cast<double>(best.bits), full)) return;
     GatherMatches(group, window);
-    // Settling only takes away: what is too little before it needs none.
     double sum = kRounding;
     for (const CellMatch& m : matches_) sum += static_cast<double>(m.bits);
     const bool strong = sum >= floor_bits_ && sum >= static_cast<double>(best.bits);
-    if (!strong && (full || !MayBeFull(group.row, matches_.size()))) continue;
+    if (!strong && (full || !Full(group.row, matches_.size()))) return;
     const float bits = Settle(group.row);
-    full = full || MayBeFull(group.row, kept_.size());
-    if (bits > best.bits) {
+    full = full || Full(group.row, kept_.size());
+    if (bits > best.bits || (bits == best.bits && group.row < best.row)) {
       best = {group.row, place, static_cast<uint32_t>(unique_.size()), bits, kept_};
     }
-  }
+  };
+  // The likeliest row first: most others then need no look.
+  look(*std::max_element(groups_.begin(), groups_.end(),
+                         [](const Group& a, const Group& b) { return a.bits < b.bits; }));
+  for (const Group& group : groups_) look(group);
   evidence.full_lines += full;
   if (static_cast<double>(best.bits) >= floor_bits_ &&
       evidence.candidates.size() < kMaxCandidates) {

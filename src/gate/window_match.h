@@ -43,7 +43,7 @@ class WindowMatcher {
   // The hits of one row.
   struct Group {
     uint32_t row = 0;
-    uint32_t first = 0, last = 0;
+    uint32_t first = 0, last = 0, hits = 0;
     size_t slot = 0;
     double bits = 0;
   };
@@ -66,8 +66,8 @@ class WindowMatcher {
   size_t SlotOf(uint32_t row) const;
   void ReserveSlots(size_t groups);
   void FindLimits(size_t window);
-  void ChooseRows(size_t window);
-  bool MayBeFull(uint32_t row, size_t matches) const;
+  bool Full(uint32_t row, size_t matches) const;
+  bool WorthALook(const Group& group, double best, bool full) const;
   const std::vector<CommonCell>& CommonOf(uint32_t table, size_t window);
   void GatherMatches(const Group& group, size_t window);
   float Settle(uint32_t row);
@@ -84,14 +84,15 @@ class WindowMatcher {
   std::vector<const Unique*> paired_;
   std::vector<Hit> hits_;
   std::vector<Group> groups_;
-  std::vector<uint32_t> slots_;   // groups by their row, open addressing
-  std::vector<uint32_t> chosen_;  // groups worth a look, by row
+  std::vector<uint32_t> slots_;  // groups by their row, open addressing
   std::vector<CommonCells> common_;
   std::vector<uint32_t> common_tables_;  // whose common_ is known
   std::vector<CellMatch> matches_, kept_;
   std::vector<uint32_t> used_;
-  double possible_ = 0;  // what common cells could add at most
-  double likely_ = 0;    // the same, where no signature says more than its byte
+  size_t common_tokens_ = 0;
+  bool may_fill_ = false;  // whether the window has tokens enough for a full row
+  double possible_ = 0;    // what common cells could add at most
+  double likely_ = 0;      // the same, where no signature says more than its byte
 };
 
 }  // namespace cce::gate
