@@ -40,7 +40,9 @@ struct Converter {
     json::object out;
     for (const auto& [key, node] : table) {
       const std::string name(key.str());
-      const std::string child = path.empty() ? name : path + "." + name;
+      std::string child = path;
+      if (!child.empty()) child += '.';
+      child += name;
       ASSIGN_OR_RETURN(json::value value, Value(node, child));
       document.lines[child] = static_cast<int>(key.source().begin.line);
       out.emplace(name, std::move(value));
