@@ -35,8 +35,9 @@ inline Bytes Pack(const Files& files, int (*format)(archive*), int (*filter)(arc
     archive_entry* e = archive_entry_new();
     archive_entry_set_pathname_utf8(e, name.c_str());
     archive_entry_set_size(e, static_cast<int64_t>(body.size()));
-    archive_entry_set_filetype(e, AE_IFREG);
-    archive_entry_set_perm(e, 0644);
+    const bool folder = name.ends_with('/');
+    archive_entry_set_filetype(e, folder ? AE_IFDIR : AE_IFREG);
+    archive_entry_set_perm(e, folder ? 0755 : 0644);
     archive_write_header(a, e);
     archive_write_data(a, body.data(), body.size());
     archive_entry_free(e);
