@@ -245,7 +245,10 @@ Error KeyRelease::Refuse(const JobRecord& job, std::string step, const Error& er
   const size_t count = core_.state->Read([&](const Tables& tables) {
     return std::ranges::count(tables.jobs.at(job.id).refusals, step, &RefusalRecord::step);
   });
-  if (count >= kMaxRefusals) {
+  // Once keys have left, a host that replays the credential it can see must not be able to end the
+  // job.
+  const bool replay = step == "keys" && job.release.has_value();
+  if (count >= kMaxRefusals && !replay) {
     // It may have ended by itself meanwhile: then there is nothing to end.
     (void)controller_.Abort(job.id, JobState::kFailed, protocol::Outcome::kInternal);
   }

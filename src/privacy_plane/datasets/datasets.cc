@@ -130,11 +130,24 @@ Result<DraftRecord> Datasets::Draft(const TokenRecord& token) const {
   });
 }
 
+uint64_t Datasets::UsedBytes(const DatasetId& id) const {
+  return core_.state->Read([&](const Tables& tables) {
+    uint64_t bytes = 0;
+    for (const auto& [snapshot_id, snapshot] : tables.datasets.at(id).snapshots) {
+      bytes += snapshot.counts.bytes;
+    }
+    for (const auto& [draft_id, draft] : tables.drafts) {
+      if (draft.dataset == id && !draft.snapshot) bytes += draft.bytes;
+    }
+    return bytes;
+  });
+}
+
 Result<dataset::PartReceipt> Datasets::AcceptPart(const TokenRecord& token, uint32_t part,
                                                   const dataset::ByteSource& source) {
   ASSIGN_OR_RETURN(const DraftRecord draft, Draft(token));
   if (draft.snapshot) return Fail("upload.finalized", "the draft is a snapshot already");
-  if (draft.bytes >= core_.config.dataset_quota_bytes) {
+  if (UsedBytes(draft.dataset) >= core_.config.dataset_quota_bytes) {
     return Fail(
         MakeError("upload.quota", "the dataset's quota is used up")
             .Expected("at most " + std::to_string(core_.config.dataset_quota_bytes) + " bytes"));

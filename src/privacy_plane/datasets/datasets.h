@@ -43,6 +43,8 @@ class Datasets {
   Result<> CheckFirstPolicy(const DatasetId& dataset, const Wallet& signer,
                             const chain::Block& block);
   Result<DraftRecord> Draft(const TokenRecord& token) const;
+  // Plaintext bytes of the dataset's snapshots and open drafts.
+  uint64_t UsedBytes(const DatasetId& dataset) const;
   Result<std::string> SignReceipt(const DraftRecord& draft, const dataset::SnapshotInfo& info,
                                   const protocol::FinalizeMessage& message, UnixSeconds now) const;
 

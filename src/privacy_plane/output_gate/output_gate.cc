@@ -17,6 +17,7 @@ namespace {
 
 using protocol::JobState;
 
+constexpr auto kPauseAfterFailure = std::chrono::seconds(2);
 constexpr size_t kCopyBuffer = size_t{1} << 20;
 
 Error UnknownJob() { return MakeError("job.unknown", "no such job"); }
@@ -135,6 +136,10 @@ void OutputGate::RunReviews() {
     }
     if (const Result<> reviewed = Review(id); !reviewed) {
       LogError(LogLevel::kError, "review.failed", reviewed.error(), {{"job", ToHex(id)}});
+      // What stood in the way (an anchor, a disk) may pass: it stays in the queue.
+      std::unique_lock lock(mutex_);
+      waiting_.push_back(id);
+      wake_.wait_for(lock, kPauseAfterFailure, [this] { return stopping_; });
     }
   }
 }

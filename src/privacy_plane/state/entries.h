@@ -50,7 +50,6 @@ Entry JobEnded(const JobId& job, protocol::JobState state, protocol::Outcome out
 
 // -- without effect on the tables: kept for the audit log
 Entry DaemonStarted(const Digest32& identity, const Digest32& configuration);
-Entry Anchored(uint64_t size, const Digest32& root);
 Entry Delivered(const JobId& job);
 
 // For Apply: reads an entry's fields of one family; false where the type is of another.

@@ -11,17 +11,13 @@ Result<> Apply(Tables& tables, uint64_t seq, int64_t millis, std::string_view ty
   if (dataset) return {};
   ASSIGN_OR_RETURN(const bool job, ApplyJobEntry(tables, seq, millis, type, entry));
   if (job) return {};
-  if (type == "daemon.started" || type == "log.anchored") return {};
+  if (type == "daemon.started") return {};
   return Fail("journal.edited", "an entry has the unknown type " + std::string(type));
 }
 
 Entry DaemonStarted(const Digest32& identity, const Digest32& configuration) {
   return {"daemon.started",
           {{"identity", ToHex(identity)}, {"configuration", ToHex(configuration)}}};
-}
-
-Entry Anchored(uint64_t size, const Digest32& root) {
-  return {"log.anchored", {{"size", size}, {"root", ToHex(root)}}};
 }
 
 Result<std::unique_ptr<State>> State::Open(tlog::JournalOptions options) {
