@@ -64,8 +64,8 @@ SnpProduct ProductOf(const SnpReport& report, const SnpTrust& trust) {
   return report.version < 3 ? trust.vek.product : report.product();
 }
 
-Check CheckSnpReport(const Evidence& evidence, const SnpTrust& trust, bool allow_masked_chip_id) {
-  const SnpReport& report = *evidence.snp;
+Check CheckSnpReport(const SnpReport& report, ByteView runtime_data, const SnpTrust& trust,
+                     bool allow_masked_chip_id) {
   const SnpProduct product = ProductOf(report, trust);
   Checks checks(Rule::kSnpReport);
   checks.That(report.reserved_zero && report.signature_padding_zero, Rule::kSnpVersion,
@@ -82,9 +82,9 @@ Check CheckSnpReport(const Evidence& evidence, const SnpTrust& trust, bool allow
   checks.That(reported == trust.vek.tcb, Rule::kVekTcb, TcbText(reported, trust.vek.product),
               TcbText(trust.vek.tcb, trust.vek.product));
   CheckChip(checks, report, trust.vek, allow_masked_chip_id);
-  if (!evidence.azure_runtime_data.empty()) {
+  if (!runtime_data.empty()) {
     ByteArray<64> expected{};
-    const crypto::Sha256Digest digest = crypto::Sha256(evidence.azure_runtime_data);
+    const crypto::Sha256Digest digest = crypto::Sha256(runtime_data);
     std::copy(digest.begin(), digest.end(), expected.begin());
     checks.That(report.report_data == expected, Rule::kHclRuntime, ToHex(expected),
                 ToHex(report.report_data));

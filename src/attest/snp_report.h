@@ -9,7 +9,9 @@ namespace cce::attest {
 
 // The product as CPUID states it, for version 2 as the VEK does.
 SnpProduct ProductOf(const SnpReport& report, const SnpTrust& trust);
-Check CheckSnpReport(const Evidence& evidence, const SnpTrust& trust, bool allow_masked_chip_id);
+// `runtime_data`: what an Azure report encloses; empty: none.
+Check CheckSnpReport(const SnpReport& report, ByteView runtime_data, const SnpTrust& trust,
+                     bool allow_masked_chip_id);
 Check CheckSnpTcb(const SnpReport& report, SnpProduct product);
 
 }  // namespace cce::attest

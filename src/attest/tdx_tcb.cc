@@ -179,17 +179,16 @@ bool CheckLevels(Checks& checks, const TdBody& body, const TdxTrust& trust, cons
 
 // TD report 1.5: the module may have been updated under the running TD.
 bool CheckCurrent(Checks& checks, const TdBody& body, const TdxTrust& trust, const SvnLevel& qe,
-                  TcbResult& result) {
+                  TcbStatus launch, TcbResult& result) {
   const Levels levels = FindLevels(trust, body.tee_tcb_svn2);
   const Grade grade = levels.complete ? GradeOf(levels, qe) : Grade{};
-  if (!checks.That(grade.status.has_value(), Rule::kCurrentLevel, "levels at or below",
-                   levels.complete ? GradeText(levels.platform->grade)
-                                   : "TEE_TCB_SVN2 " + ToHex(body.tee_tcb_svn2))) {
-    return false;
-  }
+  checks.That(grade.status.has_value(), Rule::kCurrentLevel, "levels at or below",
+              levels.complete ? GradeText(levels.platform->grade)
+                              : "TEE_TCB_SVN2 " + ToHex(body.tee_tcb_svn2));
+  if (!grade.status) return false;
   result.current_status = grade.status;
   result.current_advisories = grade.advisories;
-  result.status = WithRelaunch(*result.status, *grade.status);
+  result.status = WithRelaunch(launch, *grade.status);
   return true;
 }
 
@@ -268,7 +267,8 @@ Check EvaluateTdxTcb(const TdxQuote& quote, const TdxTrust& trust, TcbResult& re
   found.current_status = grade.status;
   found.advisories = found.current_advisories = std::move(grade.advisories);
   found.date = grade.date;
-  if (!body.td15 || CheckCurrent(checks, body, trust, *qe, found)) result = std::move(found);
+  if (!body.td15 || CheckCurrent(checks, body, trust, *qe, *grade.status, found))
+    result = std::move(found);
   return std::move(checks).Finish();
 }
 

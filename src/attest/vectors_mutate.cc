@@ -39,7 +39,7 @@ Target QuoteTarget(Bytes& evidence) {
 
 std::vector<Target> TargetsOf(Input& input) {
   std::vector<Target> out;
-  if (input.collateral.tdx) {
+  if (input.collateral.tdx.has_value()) {
     TdxCollateral& c = *input.collateral.tdx;
     out.push_back(QuoteTarget(input.evidence));
     out.push_back({"TCB info", Of(c.tcb_info.body), nullptr});
@@ -49,7 +49,7 @@ std::vector<Target> TargetsOf(Input& input) {
     out.push_back({"PCK CRL", Of(c.pck_crl), nullptr});
     out.push_back({"root CRL", Of(c.root_crl), nullptr});
     for (Bytes& der : c.tcb_info_chain) out.push_back({"TCB signing chain", Of(der), nullptr});
-  } else {
+  } else if (input.collateral.snp.has_value()) {
     SnpCollateral& c = *input.collateral.snp;
     out.push_back({"report", Of(input.evidence), nullptr});
     out.push_back({"VEK", Of(c.vek), nullptr});
@@ -83,11 +83,12 @@ void Mutate(Input& input, size_t stride, Tally& tally) {
 }
 
 std::string KindOf(const Input& input) {
-  const Result<Evidence> evidence = ParseEvidence(input.evidence, input.form);
-  if (!evidence) return "";
-  if (evidence->tdx) return evidence->tdx->body.td15 ? "tdx-1.5" : "tdx-1.0";
-  return std::string(ProductName(evidence->snp->product())) +
-         std::to_string(evidence->snp->signing_key());
+  if (const Result<TdxQuote> quote = ParseTdxQuote(input.evidence)) {
+    return quote->body.td15 ? "tdx-1.5" : "tdx-1.0";
+  }
+  const Result<SnpReport> report = ParseSnpReport(input.evidence);
+  if (!report) return "";
+  return std::string(ProductName(report->product())) + std::to_string(report->signing_key());
 }
 
 }  // namespace

@@ -103,13 +103,13 @@ void RunReports(const Folder& folder, const json::object& reports, Tally& tally)
   for (const auto& member : reports) {
     Deviations d;
     const Bytes bytes = folder.Read(member.key());
-    const Result<Evidence> evidence = ParseEvidence(bytes);
-    if (!evidence || !evidence->snp) {
+    const Result<SnpReport> report = ParseSnpReport(bytes);
+    if (!report || !ParseEvidence(bytes)) {
       d.push_back("does not parse as an SNP report");
     } else {
-      const json::object actual = ReportJson(*evidence->snp, bytes);
+      const json::object actual = ReportJson(*report, bytes);
       for (const auto& expected : member.value().as_object()) {
-        if (expected.key() == "product" && evidence->snp->version < 3) continue;
+        if (expected.key() == "product" && report->version < 3) continue;
         const json::value* found = actual.if_contains(expected.key());
         Compare(d, std::string(expected.key()), expected.value(),
                 found == nullptr ? json::value("not compared") : *found);

@@ -35,10 +35,9 @@ void Conclude(Verdict& out) {
   if (!failures.empty()) out.first_failure = std::move(failures.front());
 }
 
-void VerifyTdx(const TrustSource& source, const Evidence& evidence, const Collateral& collateral,
+void VerifyTdx(const TrustSource& source, const TdxQuote& quote, const Collateral& collateral,
                const Policy& policy, UnixSeconds time, const ExpectedBinding& binding,
                Verdict& out) {
-  const TdxQuote& quote = *evidence.tdx;
   const std::shared_ptr<const TdxTrust> trust = source.Tdx(
       quote.pck_chain_pem, collateral.tdx ? &*collateral.tdx : nullptr, policy.roots, time);
   out.root = trust->root;
@@ -74,10 +73,9 @@ void VerifyTdx(const TrustSource& source, const Evidence& evidence, const Collat
   out.accepted = TakeGroup(out, std::move(outcome.group), Stage::kPolicy);
 }
 
-void VerifySnp(const TrustSource& source, const Evidence& evidence, const Collateral& collateral,
-               const Policy& policy, UnixSeconds time, const ExpectedBinding& binding,
-               Verdict& out) {
-  const SnpReport& report = *evidence.snp;
+void VerifySnp(const TrustSource& source, const Evidence& evidence, const SnpReport& report,
+               const Collateral& collateral, const Policy& policy, UnixSeconds time,
+               const ExpectedBinding& binding, Verdict& out) {
   const std::shared_ptr<const SnpTrust> trust =
       source.Snp(CompleteSnp(collateral.snp, evidence.certificates), policy.snp.require_crl,
                  policy.roots, time);
@@ -91,7 +89,9 @@ void VerifySnp(const TrustSource& source, const Evidence& evidence, const Collat
   }
   out.collateral_ok = true;
   out.valid_until = trust->window.until;
-  if (!TakeGroup(out, CheckSnpReport(evidence, *trust, policy.snp.allow_masked_chip_id),
+  if (!TakeGroup(out,
+                 CheckSnpReport(report, evidence.azure_runtime_data, *trust,
+                                policy.snp.allow_masked_chip_id),
                  Stage::kQuote)) {
     for (const Rule rule : {Rule::kSnpTcb, Rule::kPolicy}) {
       out.checks.push_back(NotReachedGroup(rule));
@@ -151,9 +151,9 @@ Verdict VerifyWith(const TrustSource& source, const Evidence& evidence,
   form.Pass(Rule::kForm, "a known form", std::string(FormName(evidence.form)));
   out.checks.push_back(std::move(form).Finish());
   if (evidence.tdx) {
-    VerifyTdx(source, evidence, collateral, policy, time, binding, out);
-  } else {
-    VerifySnp(source, evidence, collateral, policy, time, binding, out);
+    VerifyTdx(source, *evidence.tdx, collateral, policy, time, binding, out);
+  } else if (evidence.snp) {
+    VerifySnp(source, evidence, *evidence.snp, collateral, policy, time, binding, out);
   }
   Conclude(out);
   return out;
