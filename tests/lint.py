@@ -45,6 +45,15 @@ def check_error_table():
         problems.append(f"src/base/error_table.inc: no source makes {code}")
 
 
+def check_errors_doc():
+    """docs/errors.md is what the tables make of it."""
+    done = subprocess.run([sys.executable, "tests/make_errors_doc.py"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        problems.append("tests/make_errors_doc.py: " + (done.stderr or "failed"))
+    elif not os.path.exists("docs/errors.md") or open("docs/errors.md", encoding="utf-8").read() != done.stdout:
+        problems.append("docs/errors.md is out of date: python tests/make_errors_doc.py > docs/errors.md")
+
+
 def check_attest_is_pure():
     """The verifier's library opens nothing and asks nobody for the time."""
     forbidden = {"socket", "connect", "open", "open64", "openat", "fopen", "fopen64", "time", "clock_gettime", "gettimeofday", "getenv"}
@@ -108,6 +117,7 @@ def check_tidy(everything):
 
 check_format()
 check_error_table()
+check_errors_doc()
 check_attest_is_pure()
 check_link_graph()
 check_routes_are_described()

@@ -1,0 +1,64 @@
+"""One local world for the whole run (deploy/world), with a small dataset and container images of one program.
+
+CCE_BUILD names the build whose programs are tested; else <repository>/build.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+for folder in (ROOT, os.path.join(ROOT, "tests", "e2e")):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+from deploy.world.world import World  # noqa: E402
+from stage import Stage  # noqa: E402
+
+
+def make_world(**settings):
+    folder = tempfile.mkdtemp(prefix="cce4long-e2e-")
+    settings = {"tick_millis": 100, "lease_seconds": 6} | settings
+    return World(folder, build=os.environ.get("CCE_BUILD"), settings=settings)
+
+
+def run_world(world):
+    """Starts a world, gives its stage, ends it; its folder stays behind where a test failed."""
+    with world:
+        yield Stage(world)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    if outcome.get_result().failed:
+        item.session.config.cce_failed = True
+
+
+@pytest.fixture(scope="session")
+def stage(request):
+    """The shared world. Tests leave it as they found it: policy in force, store, launcher, journal."""
+    world = make_world()
+    try:
+        yield from run_world(world)
+    finally:
+        if getattr(request.config, "cce_failed", False):
+            print(f"\nthe world's folder was kept: {world.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(world.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def own_stage(request):
+    """A world of one module alone, which may stop its daemons and damage their state."""
+    world = make_world(**getattr(request.module, "WORLD_SETTINGS", {}))
+    try:
+        yield from run_world(world)
+    finally:
+        if getattr(request.config, "cce_failed", False):
+            print(f"\nthe world's folder was kept: {world.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(world.folder, ignore_errors=True)
