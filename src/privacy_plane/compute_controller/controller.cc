@@ -1,5 +1,8 @@
 #include "privacy_plane/compute_controller/controller.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/log.h"
 #include "crypto/hpke.h"
 #include "crypto/signed.h"
@@ -230,11 +233,15 @@ void ComputeController::StartMachine(const JobId& id) {
     request.deadline_seconds = job.spec.limits.seconds + kDeadlineSlack;
   });
   {
-    // The lease is renewed from before the start on, so that none runs out unseen.
     const std::lock_guard lock(mutex_);
     machines_.insert(id);
+    starting_.insert(id);
   }
   const Result<protocol::MachineState> started = launcher_.Start(request);
+  {
+    const std::lock_guard lock(mutex_);
+    starting_.erase(id);
+  }
   Result<> done;
   if (!started) {
     LogError(LogLevel::kError, "machine.start_failed", started.error(), {{"job", ToHex(id)}});
@@ -300,7 +307,8 @@ void ComputeController::RenewLeases() {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, interval, [this] { return stopping_; });
       if (stopping_) return;
-      due.assign(machines_.begin(), machines_.end());
+      // The launcher may not know a starting machine yet, or answers for it only once it runs.
+      std::ranges::set_difference(machines_, starting_, std::back_inserter(due));
     }
     for (const JobId& job : due) RenewOne(job);
   }

@@ -60,6 +60,7 @@ class ComputeController {
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;
   std::set<JobId> machines_;  // leases to renew
+  std::set<JobId> starting_;  // of these: the launcher has not answered the start yet
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -19,6 +19,14 @@ constexpr UnixSeconds kReplayWindow = 600;  // the same request gets the same by
 // A submit credential lives as long as the machine may.
 constexpr int64_t kSubmitSlack = 600;
 
+std::vector<Digest32> PoliciesInForce(const Tables& tables, const protocol::JobSpec& spec) {
+  std::vector<Digest32> out;
+  for (const protocol::JobDataset& dataset : spec.datasets) {
+    out.push_back(tables.datasets.at(dataset.dataset).policy().hash);
+  }
+  return out;
+}
+
 Digest32 HashOf(std::string_view token) { return crypto::Sha256(AsBytes(token)); }
 
 }  // namespace
@@ -190,6 +198,8 @@ tl::expected<std::string, KeyRelease::Refusal> KeyRelease::Decide(
   if (!now) return refuse(now.error());
   const protocol::ReportData report_data = protocol::KeysReportData(
       request.challenge, request.request_id, request.public_key, request.credential, request.suite);
+  const std::vector<Digest32> policies =
+      core_.state->Read([&](const Tables& tables) { return PoliciesInForce(tables, job.spec); });
   const Result<GuestJudgement> guest = JudgeGuest(job, request.evidence, report_data, *now);
   if (!guest) return refuse(guest.error());
   if (!guest->accepted) {
@@ -228,6 +238,9 @@ tl::expected<std::string, KeyRelease::Refusal> KeyRelease::Decide(
           return Fail("credential.spent", "the credential was spent meanwhile");
         }
         TRY(CheckChallenge(request.credential, request.challenge));
+        if (PoliciesInForce(tables, job.spec) != policies) {
+          return Fail("policy.changed", "an owner's policy changed while the evidence was judged");
+        }
         return std::vector<Entry>{KeysReleased(job.id, release)};
       });
   if (!spent) return refuse(spent.error());
