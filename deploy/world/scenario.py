@@ -175,7 +175,7 @@ seconds = 120
     def damaged_store(self):
         """One byte of the object that holds the data is flipped."""
         objects = glob.glob(self.world.path("store", "*", "??", "*"))
-        size = self.owner.cce_json("dataset", "show", self.dataset)["snapshots"][-1]["bytes"]
+        size = self.owner.cce_json("dataset", "show", self.dataset)["snapshots"][-1]["counts"]["bytes"]
         victim = min(objects, key=lambda path: abs(os.path.getsize(path) - size))
         flip_byte(victim, os.path.getsize(victim) // 2)
         try:

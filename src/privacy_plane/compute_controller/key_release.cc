@@ -21,6 +21,7 @@ constexpr int64_t kSubmitSlack = 600;
 
 std::vector<Digest32> PoliciesInForce(const Tables& tables, const protocol::JobSpec& spec) {
   std::vector<Digest32> out;
+  out.reserve(spec.datasets.size());
   for (const protocol::JobDataset& dataset : spec.datasets) {
     out.push_back(tables.datasets.at(dataset.dataset).policy().hash);
   }
