@@ -82,14 +82,14 @@ Result<UnixSeconds> ParseTime(std::string_view text) {
     const int hours = Digits(text, pos + 1, 2);
     const int minutes = Digits(text, pos + 4, 2);
     if (hours < 0 || hours > 23 || minutes < 0 || minutes > 59) return bad();
-    offset = (text[pos] == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    offset = (text[pos] == '-' ? -1 : 1) * (int64_t{hours} * 3600 + int64_t{minutes} * 60);
     pos += 6;
   } else {
     return bad();
   }
   if (pos != text.size()) return bad();
   const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return days * 86400 + hour * 3600 + minute * 60 + second - offset;
+  return days * 86400 + int64_t{hour} * 3600 + int64_t{minute} * 60 + second - offset;
 }
 
 }  // namespace cce

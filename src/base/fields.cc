@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "base/json.h"
 
@@ -167,7 +168,7 @@ bool Fields::Bool(std::string_view key, std::optional<bool> fallback) {
 std::string Fields::Choice(std::string_view key, std::initializer_list<std::string_view> choices,
                            std::optional<std::string> fallback) {
   const bool given = Has(key);
-  std::string text = String(key, {.max = 256, .fallback = fallback});
+  std::string text = String(key, {.max = 256, .fallback = std::move(fallback)});
   if (!given || std::ranges::find(choices, text) != choices.end()) return text;
   std::string list;
   for (const std::string_view choice : choices) {
