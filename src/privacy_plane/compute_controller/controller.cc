@@ -204,7 +204,7 @@ void ComputeController::Push(std::function<void()> task) {
     const std::lock_guard lock(mutex_);
     tasks_.push_back(std::move(task));
   }
-  wake_.notify_one();
+  wake_.notify_all();  // one alone might be the lease thread, which takes no task
 }
 
 void ComputeController::EndMachine(const JobId& id) {
