@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from deploy.world.scenario import Scenario
-from deploy.world.tiny_image import build_image
+from deploy.world.tiny_image import build_tiny_images
 from deploy.world.world import World, write
 
 AT_ONCE = 16
@@ -26,8 +26,8 @@ def run(rounds):
         with World(folder, settings={"tick_millis": 100, "max_running": 64}) as world:
             scenario = Scenario(world, folder)
             write(world.path("data", "table.csv"), "id,value\n" + "".join(f"{i},{i * i}\n" for i in range(500)))
-            layout = build_image(world.path("tiny"), {"count": "wc -l < /data/*/table.csv > /output/rows.txt"})
-            scenario.push_image("count", layout)
+            build_tiny_images(world.path("tiny"), {"count": "wc -l < /data/*/table.csv > /output/rows.txt"})
+            scenario.push_image("count", world.path("tiny"))
             scenario.provider(world.path("data"))
             scenario.rent()
             shares = []
