@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -25,6 +26,7 @@ class Scenario:
         self.images = {}
         self.stages = []
         self.jobs = []
+        self.numbers = itertools.count(1)
         self.credentials = {}  # job -> its Job Credential, as the host saw it
 
     def staged(self, name, action):
@@ -93,7 +95,7 @@ class Scenario:
     def job_file(self, tag, command=None, limits="", snapshot="latest", image=None):
         repository, digest = image or self.images[tag]
         command_line = f"command = {json.dumps(command)}\n" if command else ""
-        return write(self.world.path(f"job-{tag}.toml"), f"""title = "Survival by treatment arm"
+        return write(self.world.path(f"job-{tag}-{next(self.numbers)}.toml"), f"""title = "Survival by treatment arm"
 {command_line}[image]
 repository = "{repository}"
 digest = "{digest}"
