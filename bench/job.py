@@ -7,6 +7,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from deploy.world.processes import Failed
 from deploy.world.scenario import Scenario
 from deploy.world.tiny_image import build_tiny_images
 from deploy.world.world import World, write
@@ -26,14 +27,15 @@ def run(rounds):
         with World(folder, settings={"tick_millis": 100, "max_running": 64}) as world:
             scenario = Scenario(world, folder)
             write(world.path("data", "table.csv"), "id,value\n" + "".join(f"{i},{i * i}\n" for i in range(500)))
-            build_tiny_images(world.path("tiny"), {"count": "wc -l < /data/*/table.csv > /output/rows.txt"})
+            build_tiny_images(world.path("tiny"), {"count": "cat /data/*/table.csv | wc -l > /output/rows.txt"})
             scenario.push_image("count", world.path("tiny"))
             scenario.provider(world.path("data"))
             scenario.rent()
             shares = []
             for _ in range(rounds):
                 job = scenario.submit("count")
-                scenario.follow(job)
+                if scenario.follow(job)["state"] != "released":
+                    raise Failed(f"job {job} was not released")
                 shares.append(own_share(scenario.explain(job)["stages"]))
             began = time.monotonic()
             with ThreadPoolExecutor(AT_ONCE) as pool:
