@@ -46,7 +46,7 @@ JobLimits ReadLimits(Fields fields) {
           .cpu_millis = read("cpu_millis", 100, 256000, d.cpu_millis),
           .pids = read("pids", 8, 65536, d.pids),
           .disk_mib = read("disk_mib", 16, 1 << 20, d.disk_mib),
-          .seconds = read("seconds", 1, 7 * 86400, d.seconds)};
+          .seconds = read("seconds", 1, uint64_t{7} * 86400, d.seconds)};
 }
 
 Bytes EncodeJobSpec(const JobSpec& spec) {

@@ -120,6 +120,7 @@ SecretBytes EncodeKeyBundle(const KeyBundle& bundle) {
   Bytes length;
   AppendU32(length, static_cast<uint32_t>(head.size()));
   std::memcpy(p, length.data(), 4);
+  // Bytes, no C string. NOLINTNEXTLINE(bugprone-not-null-terminated-result)
   std::memcpy(p + 4, head.data(), head.size());
   p += 4 + head.size();
   std::memcpy(p, bundle.rek.Expose().data(), kKeySize);

@@ -28,7 +28,7 @@ Result<MachineRequest> ReadMachineRequest(std::string_view text) {
   request.names = f.Strings("names", {.min = 1, .max = 16, .max_item = 32});
   request.memory_mib = number("memory_mib", 64, 1 << 20);
   request.cpu_millis = number("cpu_millis", 100, 256000);
-  request.deadline_seconds = number("deadline_seconds", 1, 8 * 86400);
+  request.deadline_seconds = number("deadline_seconds", 1, uint64_t{8} * 86400);
   request.lease_seconds = number("lease_seconds", 1, 86400);
   TRY(f.Finish());
   return request;

@@ -9,9 +9,9 @@ namespace cce::privacy_plane {
 namespace {
 
 constexpr UnixSeconds kNonceLifetime = 600;
-constexpr UnixSeconds kUploadTokenLifetime = 24 * 3600;
-constexpr UnixSeconds kOwnerTokenLifetime = 8 * 3600;
-constexpr int64_t kMaxMessageLifetime = 24 * 3600;
+constexpr UnixSeconds kUploadTokenLifetime = UnixSeconds{24} * 3600;
+constexpr UnixSeconds kOwnerTokenLifetime = UnixSeconds{8} * 3600;
+constexpr int64_t kMaxMessageLifetime = int64_t{24} * 3600;
 constexpr size_t kMaxNonces = 100000;
 
 struct Purpose {

@@ -212,6 +212,7 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
     });
   }
   std::vector<dataset::PartReceipt> receipts;
+  receipts.reserve(draft.parts.size());
   for (const auto& [number, receipt] : draft.parts) receipts.push_back(receipt);
   ASSIGN_OR_RETURN(const auto store, core_.open_store(draft.dataset));
   ASSIGN_OR_RETURN(const SecretBytes dek, DekOf(draft.dataset, draft.epoch));

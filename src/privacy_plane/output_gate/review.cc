@@ -115,6 +115,7 @@ Result<> OutputGate::Judge(const JobRecord& job, const std::vector<gate::GatePol
   }
   const gate::GateReport report = gate::Review(views, opened->tar.size(), datasets, policies);
   std::vector<json::object> owner_reports;
+  owner_reports.reserve(datasets.size());
   for (size_t i = 0; i < datasets.size(); ++i) {
     owner_reports.push_back(gate::ToOwnerJson(report, i));
   }

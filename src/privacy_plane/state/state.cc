@@ -36,6 +36,7 @@ Result<uint64_t> State::Transact(const Decide& decide) {
   ASSIGN_OR_RETURN(const std::vector<Entry> entries, decide(tables_));
   if (entries.empty()) return 0;
   std::vector<tlog::NewEntry> rows;
+  rows.reserve(entries.size());
   for (const Entry& entry : entries) rows.push_back({entry.type, entry.fields});
   ASSIGN_OR_RETURN(uint64_t seq, journal_->AppendAll(rows));
   const int64_t millis = journal_->LastMillis();

@@ -81,6 +81,7 @@ Result<TeeVerifier::OwnEvidence> TeeVerifier::AttestSelf(const protocol::ReportD
 
 std::vector<std::string> TeeVerifier::OperatorRoots() const {
   std::vector<std::string> out;
+  out.reserve(operator_policy_.roots.size());
   for (const attest::TrustedRoot& root : operator_policy_.roots) {
     out.push_back(root.name + ":" + ToHex(root.sha256));
   }
