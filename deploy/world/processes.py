@@ -19,32 +19,6 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for_port(port, process, seconds=20):
-    """Until something listens on 127.0.0.1:port; Failed when the process ends before."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise Failed(f"{process.args[0]} ended with {process.returncode} before it served")
-        with socket.socket() as s:
-            s.settimeout(1)
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise Failed(f"nothing listens on port {port} after {seconds} s")
-
-
-def wait_for_line(process, seconds=20):
-    """The first line that a process prints on its standard output."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            raise Failed(f"{process.args[0]} said nothing within {seconds} s")
-    line = process.stdout.readline()
-    if not line:
-        raise Failed(f"{process.args[0]} ended with {process.wait()} before it was ready")
-    return line
-
-
 def run(args, **options):
     """Runs to the end; Failed with what it printed unless it exits 0."""
     done = subprocess.run([str(a) for a in args], capture_output=True, text=True, check=False, **options)
@@ -76,6 +50,31 @@ class Processes:
                 text=True if stdout_pipe else None, start_new_session=True)
         self.children[name] = process
         return process
+
+    def wait_for_port(self, name, port, seconds=20):
+        """Until something listens on 127.0.0.1:port; Failed when the process ends before."""
+        process, end = self.children[name], time.monotonic() + seconds
+        while time.monotonic() < end:
+            if process.poll() is not None:
+                raise Failed(f"{name} ended with {process.returncode} before it served\n{self.tail(name)}")
+            with socket.socket() as s:
+                s.settimeout(1)
+                if s.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise Failed(f"{name} does not listen on port {port} after {seconds} s\n{self.tail(name)}")
+
+    def wait_for_line(self, name, seconds=20):
+        """The first line that a process prints on its standard output."""
+        process = self.children[name]
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            if not selector.select(seconds):
+                raise Failed(f"{name} said nothing within {seconds} s\n{self.tail(name)}")
+        line = process.stdout.readline()
+        if not line:
+            raise Failed(f"{name} ended with {process.wait()} before it was ready\n{self.tail(name)}")
+        return line
 
     def stop(self, name, sig=signal.SIGTERM, seconds=15):
         process = self.children.pop(name, None)

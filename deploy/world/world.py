@@ -11,7 +11,7 @@ import os
 import shutil
 import urllib.request
 
-from .processes import Failed, Processes, free_port, run, run_json, wait_for_line, wait_for_port
+from .processes import Failed, Processes, free_port, run, run_json
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CHAIN_ID = 31337
@@ -99,10 +99,10 @@ class World:
 
     def start_chain(self):
         binary = glob.glob(os.path.join(REPOSITORY, "contracts/node_modules/@foundry-rs/anvil-*/bin/anvil"))[0]
-        process = self.processes.start("anvil", [
+        self.processes.start("anvil", [
             binary, "--port", self.ports["chain"], "--chain-id", CHAIN_ID, "--block-time", 1,
             "--slots-in-an-epoch", 1, "--silent"])
-        wait_for_port(self.ports["chain"], process)
+        self.processes.wait_for_port("anvil", self.ports["chain"])
 
     def rpc(self, method, *params):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
@@ -131,8 +131,8 @@ storage:
   delete: {{enabled: true}}
 http: {{addr: "{self.registry}"}}
 """)
-        process = self.processes.start("registry", ["docker-registry", "serve", config])
-        wait_for_port(self.ports["registry"], process)
+        self.processes.start("registry", ["docker-registry", "serve", config])
+        self.processes.wait_for_port("registry", self.ports["registry"])
 
     def start_chip(self):
         self.chip_state = self.path("chip")
@@ -143,11 +143,11 @@ http: {{addr: "{self.registry}"}}
 
     def start_chip_service(self, *options):
         os.makedirs(self.path("tsm"), exist_ok=True)
-        process = self.processes.start("tsm-sim", [
+        self.processes.start("tsm-sim", [
             self.program("tsm-sim"), "serve", "--state", self.chip_state, "--socket", self.path("chip.sock"),
             "--run", self.path("fronts"), "--front", "cced", "--mount", self.path("tsm"),
             "--guest", "host-process", "--file", "cced=" + self.program("cced"), *options], stdout_pipe=True)
-        self.chip = json.loads(wait_for_line(process))
+        self.chip = json.loads(self.processes.wait_for_line("tsm-sim"))
 
     def measure(self, *arguments):
         return run_json([self.program("tsm-sim"), "measure", *arguments])
@@ -258,9 +258,9 @@ agent_log_folder = "{self.path('logs')}"
         write(self.path("cced.toml"), self.cced_toml(self.launcher_key, self.anchor))
 
     def start_launcher(self):
-        process = self.processes.start("cvm-launcher", [
+        self.processes.start("cvm-launcher", [
             self.program("cvm-launcher"), "--config", self.path("launcher.toml")])
-        wait_for_port(self.ports["launcher"], process)
+        self.processes.wait_for_port("cvm-launcher", self.ports["launcher"])
 
     @contextlib.contextmanager
     def launcher_settings(self, process_lines):
@@ -279,11 +279,8 @@ agent_log_folder = "{self.path('logs')}"
             self.start_launcher()
 
     def start_cced(self):
-        process = self.processes.start("cced", [self.program("cced"), "--config", self.path("cced.toml")])
-        try:
-            wait_for_port(self.ports["cced"], process)
-        except Failed as error:
-            raise Failed(f"{error}\n{self.processes.tail('cced')}") from None
+        self.processes.start("cced", [self.program("cced"), "--config", self.path("cced.toml")])
+        self.processes.wait_for_port("cced", self.ports["cced"])
 
     # -- people
 
