@@ -90,6 +90,7 @@ struct CollateralNeed {
   Tee tee = Tee::kTdx;
   std::string fmspc;   // TDX: 12 hex digits
   std::string pck_ca;  // TDX: "platform" or "processor"
+  Bytes root;          // TDX: the root certificate in DER that the quote carries, where verified
   SnpProduct product = SnpProduct::kUnknown;
   std::string hwid;  // SNP: hex as KDS wants it (16 digits on Turin, else 128)
   SnpTcb tcb;        // SNP: REPORTED_TCB

@@ -25,10 +25,28 @@ class Builder {
     return std::move(out_);
   }
 
+  // One document: the chain, the CRL or a VEK, as the collateral holds it.
+  TrustedDocument BuildDocument(DocumentKind kind) && {
+    TrustedDocument out;
+    vek_wanted_ = kind == DocumentKind::kVek;
+    const bool parsed = kind == DocumentKind::kSnpCrl ? ParseArk() : Present() && Parse();
+    if (parsed && Root()) {
+      out.ok = (kind == DocumentKind::kSnpCrl ? ArkItself() : Chain()) && CrlOf(kind);
+      Describe(kind, out.facts);
+    }
+    out.ok = out.ok && checks_.ok();
+    out.facts.root = out_.root;
+    out.facts.development = out_.development;
+    out.facts.from = out_.window.from;
+    out.facts.until = out_.window.until;
+    out.group = std::move(checks_).Finish();
+    return out;
+  }
+
  private:
   bool Present() {
     std::string absent;
-    if (collateral_.vek.empty()) absent = "no VEK certificate";
+    if (vek_wanted_ && collateral_.vek.empty()) absent = "no VEK certificate";
     if (collateral_.ask.empty() || collateral_.ark.empty()) {
       absent += absent.empty() ? "no ASK or ARK" : ", no ASK or ARK";
     }
@@ -37,7 +55,9 @@ class Builder {
   }
 
   Result<> ParseAll() {
-    ASSIGN_OR_RETURN(vek_, ParseCertificate(collateral_.vek));
+    if (vek_wanted_) {
+      ASSIGN_OR_RETURN(vek_, ParseCertificate(collateral_.vek));
+    }
     ASSIGN_OR_RETURN(ask_, ParseCertificate(collateral_.ask));
     ASSIGN_OR_RETURN(ark_, ParseCertificate(collateral_.ark));
     return {};
@@ -63,19 +83,24 @@ class Builder {
 
   bool Chain() {
     bool ok = Names();
-    std::string problem = RoleProblem(vek_, {false, 0, KeyKind::kP384, 0});
+    std::string problem;
+    if (vek_wanted_) problem = RoleProblem(vek_, {false, 0, KeyKind::kP384, 0});
     if (problem.empty()) problem = RoleProblem(ask_, {true, kUsageCertSign, KeyKind::kRsa, 0});
     if (problem.empty()) {
       problem = RoleProblem(ark_, {true, kUsageCertSign | kUsageCrlSign, KeyKind::kRsa, 1});
     }
     ok &= checks_.That(problem.empty(), Rule::kSnpConstraints,
                        "one P-384 leaf under two RSA-4096 CAs", problem.empty() ? "so" : problem);
-    ok &= checks_.That(SignedBy(vek_, ask_.key) && SignedBy(ask_, ark_.key), Rule::kSnpSignatures,
+    const bool vek_signed = !vek_wanted_ || SignedBy(vek_, ask_.key);
+    ok &= checks_.That(vek_signed && SignedBy(ask_, ark_.key), Rule::kSnpSignatures,
                        "signatures by " + ask_.subject_cn + " and " + ark_.subject_cn,
                        vek_.issuer_cn + "; " + ask_.issuer_cn);
     Window window;
-    for (const Certificate* c : {&vek_, &ask_, &ark_}) window.Narrow(c->not_before, c->not_after);
+    for (const Certificate* c : {&vek_, &ask_, &ark_}) {
+      if (c->der != nullptr) window.Narrow(c->not_before, c->not_after);
+    }
     ok &= InForce(Rule::kSnpValidity, window.from, window.until);
+    if (!vek_wanted_) return ok;
     Result<VekExtension> extension = ReadVekExtension(vek_);
     if (extension) out_.vek = std::move(*extension);
     ok &= checks_.That(extension.has_value(), Rule::kVekExtension, "AMD's extensions",
@@ -84,18 +109,22 @@ class Builder {
     return ok;
   }
 
+  bool IsVlek() const {
+    return vek_wanted_ ? vek_.subject_cn == snp::kVlekCn : ask_.subject_cn.starts_with("SEV-VLEK-");
+  }
+
   // VCEK < SEV-<Product> < ARK-<Product>; VLEK < SEV-VLEK-<Product> < ARK-<Product>.
   bool Names() {
-    const bool vlek = vek_.subject_cn == snp::kVlekCn;
+    const bool vlek = IsVlek();
     const SnpProduct product = ProductFromName(ark_.subject_cn);
     const std::string name(ProductName(product));
     const std::string ask_name = (vlek ? "SEV-VLEK-" : "SEV-") + name;
-    const bool named = (vlek || vek_.subject_cn == snp::kVcekCn) &&
+    const bool named = (vlek || !vek_wanted_ || vek_.subject_cn == snp::kVcekCn) &&
                        product != SnpProduct::kUnknown && ask_.subject_cn == ask_name &&
                        ark_.subject_cn == "ARK-" + name &&
                        (root_product_ == SnpProduct::kUnknown || root_product_ == product);
-    const bool chained = Equal(vek_.issuer, ask_.subject) && Equal(ask_.issuer, ark_.subject) &&
-                         Equal(ark_.issuer, ark_.subject);
+    const bool chained = (!vek_wanted_ || Equal(vek_.issuer, ask_.subject)) &&
+                         Equal(ask_.issuer, ark_.subject) && Equal(ark_.issuer, ark_.subject);
     return checks_.That(named && chained, Rule::kSnpNames,
                         (vlek ? "SEV-VLEK < " : "SEV-VCEK < ") + ask_name + " < ARK-" + name,
                         vek_.subject_cn + " (by " + vek_.issuer_cn + ") < " + ask_.subject_cn +
@@ -120,14 +149,64 @@ class Builder {
       return false;
     }
     const bool fresh = InForce(Rule::kSnpCrlFresh, crl->this_update, crl->next_update);
-    // The CRL is the ARK's: it speaks of certificates that the ARK issued. VEKs all have serial 0
-    // and another issuer; comparing serials alone would revoke all of them or none.
-    const CrlEntry* entry = crl->Find(ask_.serial);
+    crl_ = *crl;
+    return (ask_.der == nullptr || AskHolds(*crl)) && fresh;
+  }
+
+  // The CRL is the ARK's: it speaks of certificates that the ARK issued. VEKs all have serial 0
+  // and another issuer; comparing serials alone would revoke all of them or none.
+  bool AskHolds(const Crl& crl) {
+    const CrlEntry* entry = crl.Find(ask_.serial);
     const std::string name = ask_.subject_cn + ", serial " + ToHex(ask_.serial);
     return checks_.That(
-               entry == nullptr, Rule::kAskNotRevoked, "not revoked",
-               entry == nullptr ? name : name + ", revoked " + FormatTime(entry->revoked_at)) &&
-           fresh;
+        entry == nullptr, Rule::kAskNotRevoked, "not revoked",
+        entry == nullptr ? name : name + ", revoked " + FormatTime(entry->revoked_at));
+  }
+
+  // -- A document by itself
+  bool ParseArk() {
+    Result<Certificate> ark = ParseCertificate(collateral_.ark);
+    const bool good = checks_.That(ark.has_value(), Rule::kSnpForm, "the ARK's certificate in DER",
+                                   ark ? ark->subject_cn : ark.error().message);
+    if (ark) ark_ = std::move(*ark);
+    return good;
+  }
+
+  bool ArkItself() {
+    std::string problem =
+        RoleProblem(ark_, {true, kUsageCertSign | kUsageCrlSign, KeyKind::kRsa, 1});
+    const SnpProduct product = ProductFromName(ark_.subject_cn);
+    if (product == SnpProduct::kUnknown || !ark_.subject_cn.starts_with("ARK-") ||
+        (root_product_ != SnpProduct::kUnknown && root_product_ != product)) {
+      problem = ark_.subject_cn + " is not the product's ARK by its name";
+    }
+    const bool role = checks_.That(problem.empty(), Rule::kSnpConstraints, "an ARK, RSA-4096",
+                                   problem.empty() ? "so" : problem);
+    return InForce(Rule::kSnpValidity, ark_.not_before, ark_.not_after) && role;
+  }
+
+  // The CRL was verified when it was taken; it says here whether the ASK may still sign, even where
+  // its own successor is late.
+  bool CrlOf(DocumentKind kind) {
+    if (kind == DocumentKind::kSnpCrl) return RevocationList();
+    const Result<Crl> crl = ParseCrl(collateral_.crl);
+    if (!crl || !Equal(crl->issuer, ark_.subject) || !SignedBy(*crl, ark_.key)) return true;
+    return AskHolds(*crl);
+  }
+
+  void Describe(DocumentKind kind, DocumentFacts& facts) const {
+    facts.subject = ProductName(ProductFromName(ark_.subject_cn));
+    if (kind == DocumentKind::kSnpCrl) {
+      facts.issued = crl_.this_update;
+      facts.next_update = crl_.next_update;
+      facts.crl_number = ToBytes(crl_.number);
+    } else if (kind == DocumentKind::kSnpChain) {
+      facts.subject += IsVlek() ? "/vlek" : "/vcek";
+      facts.issued = ask_.not_before;
+    } else {
+      facts.subject = VekSubject(out_.vek.product, out_.vek.tcb, ToHex(out_.vek.hwid));
+      facts.issued = vek_.not_before;
+    }
   }
 
   bool InForce(Rule rule, UnixSeconds from, UnixSeconds until) {
@@ -142,7 +221,9 @@ class Builder {
   UnixSeconds time_;
   Checks checks_{Rule::kSnpCollateral};
   SnpTrust out_;
+  bool vek_wanted_ = true;
   Certificate vek_, ask_, ark_;
+  Crl crl_;
   SnpProduct root_product_ = SnpProduct::kUnknown;
 };
 
@@ -151,6 +232,20 @@ class Builder {
 SnpTrust EstablishSnpTrust(const SnpCollateral& collateral, bool require_crl,
                            const std::vector<TrustedRoot>& roots, UnixSeconds time) {
   return Builder(collateral, require_crl, roots, time).Build();
+}
+
+TrustedDocument EstablishSnpDocument(const CollateralDocument& document,
+                                     const std::vector<TrustedRoot>& roots, UnixSeconds time,
+                                     ByteView ark_crl) {
+  SnpCollateral holder;
+  for (const Bytes& der : document.chain) {
+    const Result<Certificate> certificate = ParseCertificate(der);
+    const bool self = certificate && Equal(certificate->issuer, certificate->subject);
+    (self ? holder.ark : holder.ask) = der;
+  }
+  holder.crl = document.kind == DocumentKind::kSnpCrl ? document.body : ToBytes(ark_crl);
+  if (document.kind == DocumentKind::kVek) holder.vek = document.body;
+  return Builder(holder, true, roots, time).BuildDocument(document.kind);
 }
 
 SnpCollateral CompleteSnp(const std::optional<SnpCollateral>& collateral,

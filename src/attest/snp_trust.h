@@ -6,6 +6,7 @@
 #include "attest/chain.h"
 #include "attest/collateral.h"
 #include "attest/extensions.h"
+#include "attest/trusted_document.h"
 #include "attest/verdict.h"
 
 namespace cce::attest {
@@ -22,6 +23,11 @@ struct SnpTrust {
 
 SnpTrust EstablishSnpTrust(const SnpCollateral& collateral, bool require_crl,
                            const std::vector<TrustedRoot>& roots, UnixSeconds time);
+
+// The same checks for one document by itself (document.h); `ark_crl` may be empty.
+TrustedDocument EstablishSnpDocument(const CollateralDocument& document,
+                                     const std::vector<TrustedRoot>& roots, UnixSeconds time,
+                                     ByteView ark_crl);
 
 // The collateral, completed with certificates that came with the evidence.
 SnpCollateral CompleteSnp(const std::optional<SnpCollateral>& collateral,

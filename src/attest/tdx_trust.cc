@@ -40,6 +40,28 @@ class Builder {
     return std::move(out_);
   }
 
+  // The PCK chain alone.
+  Check BuildPckChain() && {
+    PckChain();
+    return std::move(checks_).Finish();
+  }
+
+  // One document under the issuer chain that came with it; the collateral holds nothing else but,
+  // where known, the root's CRL.
+  TrustedDocument BuildDocument(const CollateralDocument& document) && {
+    TrustedDocument out;
+    if (IssuerChain(document)) {
+      if (document.kind != DocumentKind::kRootCrl) AdoptRootCrl();
+      out.ok = DocumentItself(document, out.facts) && checks_.ok();
+    }
+    out.facts.root = out_.root;
+    out.facts.development = out_.development;
+    out.facts.from = out_.window.from;
+    out.facts.until = out_.window.until;
+    out.group = std::move(checks_).Finish();
+    return out;
+  }
+
  private:
   // -- PCK chain: leaf <- PCK CA <- root. All its checks are made once it parses.
   Result<> ParsePckChain() {
@@ -130,6 +152,109 @@ class Builder {
     return InForce(Rule::kPckValidity, window.from, window.until);
   }
 
+  // -- A document by itself
+  Result<> ParseIssuerChain(const CollateralDocument& document) {
+    for (const Bytes& der : document.chain) {
+      ASSIGN_OR_RETURN(Certificate certificate, ParseCertificate(der));
+      if (Equal(certificate.issuer, certificate.subject)) {
+        root_ = std::move(certificate);
+      } else if (document.kind == DocumentKind::kPckCrl) {
+        if (ca_.der != nullptr) return Fail("collateral.malformed", "two certificates of a CA");
+        ca_ = std::move(certificate);
+      }
+    }
+    if (root_.der == nullptr) return Fail("collateral.malformed", "no root certificate");
+    if (document.kind == DocumentKind::kPckCrl && ca_.der == nullptr) {
+      return Fail("collateral.malformed", "no certificate of the PCK CA");
+    }
+    return {};
+  }
+
+  bool IssuerChain(const CollateralDocument& document) {
+    const Result<> parsed = ParseIssuerChain(document);
+    if (!checks_.That(parsed.has_value(), Rule::kIssuerChain, "issuer and root",
+                      parsed ? root_.subject_cn : parsed.error().message)) {
+      return false;
+    }
+    const TrustedRoot* root = FindTrustedRoot(roots_, Tee::kTdx, root_);
+    if (root == nullptr || !RootSpeaksForItself(*root, root_)) {
+      return checks_.Fail(Rule::kIssuerRoot, RootNames(roots_, Tee::kTdx),
+                          "'" + root_.subject_cn + "', SHA-256 " + ToHex(root_.Fingerprint()));
+    }
+    out_.root = root->name;
+    out_.development = !root->vendor;
+    checks_.Pass(Rule::kIssuerRoot, root->name, ToHex(root_.Fingerprint()));
+    std::string problem = RoleProblem(root_, {true, kCaUsage, KeyKind::kP256, 1});
+    if (problem.empty() && !Contains(root_.subject_cn, tdx::kRootCn)) {
+      problem = root_.subject_cn + " is no SGX root by its name";
+    }
+    const bool role = checks_.That(problem.empty(), Rule::kPckConstraints, "a root CA, P-256",
+                                   problem.empty() ? "so" : problem);
+    return InForce(Rule::kPckValidity, root_.not_before, root_.not_after) && role;
+  }
+
+  // The root's CRL was verified when it was taken; it says here who may no longer sign, even where
+  // its own successor is late.
+  void AdoptRootCrl() {
+    Result<Crl> crl = ParseCrl(collateral_.root_crl);
+    if (!crl || !Equal(crl->issuer, root_.subject) || !SignedBy(*crl, root_.key)) return;
+    root_crl_ = std::move(*crl);
+    root_crl_usable_ = true;
+  }
+
+  bool CaItself() {
+    const bool named =
+        Equal(ca_.issuer, root_.subject) && (Contains(ca_.subject_cn, tdx::kPlatformCaCn) ||
+                                             Contains(ca_.subject_cn, tdx::kProcessorCaCn));
+    bool ok = checks_.That(named, Rule::kPckNames, "SGX PCK Platform or Processor CA < SGX Root CA",
+                           ca_.subject_cn + " < " + root_.subject_cn);
+    const std::string problem = RoleProblem(ca_, {true, kCaUsage, KeyKind::kP256, 0});
+    ok &= checks_.That(problem.empty(), Rule::kPckConstraints, "a CA, P-256",
+                       problem.empty() ? "so" : problem);
+    ok &= checks_.That(SignedBy(ca_, root_.key), Rule::kPckSignatures,
+                       "a signature by " + root_.subject_cn, "of " + ca_.issuer_cn);
+    ok &= InForce(Rule::kPckValidity, ca_.not_before, ca_.not_after);
+    if (root_crl_usable_) ok &= NotRevoked(Rule::kPckCaNotRevoked, root_crl_, ca_);
+    return ok;
+  }
+
+  bool DocumentItself(const CollateralDocument& document, DocumentFacts& facts) {
+    const auto crl_facts = [&facts](const Result<Crl>& crl) {
+      facts.issued = crl->this_update;
+      facts.next_update = crl->next_update;
+      facts.crl_number = ToBytes(crl->number);
+    };
+    PublicKey key;
+    switch (document.kind) {
+      case DocumentKind::kRootCrl:
+        if (!RootCrl()) return false;
+        facts.subject = "root";
+        crl_facts(ParseCrl(document.body));
+        return true;
+      case DocumentKind::kPckCrl:
+        if (!CaItself() || !PckCrl()) return false;
+        facts.subject = Contains(ca_.subject_cn, tdx::kProcessorCaCn) ? "processor" : "platform";
+        crl_facts(ParseCrl(document.body));
+        return true;
+      case DocumentKind::kTcbInfo:
+        if (!SigningChain(document.chain, key) || !TcbInfoDocument(key)) return false;
+        facts.subject = ToHex(out_.info.fmspc);
+        facts.issued = out_.info.issue_date;
+        facts.next_update = out_.info.next_update;
+        facts.evaluation_number = out_.info.evaluation_number;
+        return checks_.That(out_.info.id == "TDX", Rule::kTcbInfoId, "TDX", out_.info.id);
+      case DocumentKind::kQeIdentity:
+        if (!SigningChain(document.chain, key) || !QeIdentityDocument(key)) return false;
+        facts.subject = "td_qe";
+        facts.issued = out_.qe.issue_date;
+        facts.next_update = out_.qe.next_update;
+        facts.evaluation_number = out_.qe.evaluation_number;
+        return checks_.That(out_.qe.id == "TD_QE", Rule::kQeIdentityId, "TD_QE", out_.qe.id);
+      default:
+        return false;
+    }
+  }
+
   // -- CRLs
   bool RootCrl() {
     const Result<Crl> crl = ParseCrl(collateral_.root_crl);
@@ -145,14 +270,15 @@ class Builder {
       return false;
     }
     root_crl_usable_ = InForce(Rule::kRootCrlFresh, crl->this_update, crl->next_update);
-    return NotRevoked(Rule::kPckCaNotRevoked, *crl, ca_) && root_crl_usable_;
+    const bool ca_holds = ca_.der == nullptr || NotRevoked(Rule::kPckCaNotRevoked, *crl, ca_);
+    return ca_holds && root_crl_usable_;
   }
 
   bool PckCrl() {
     const Result<Crl> crl = ParseCrl(collateral_.pck_crl);
     if (!crl) return checks_.Fail(Rule::kPckCrlForm, "a CRL in DER", crl.error().message);
     checks_.Pass(Rule::kPckCrlForm);
-    if (!checks_.That(Equal(crl->issuer, leaf_.issuer), Rule::kPckCrlIssuer, leaf_.issuer_cn,
+    if (!checks_.That(Equal(crl->issuer, ca_.subject), Rule::kPckCrlIssuer, ca_.subject_cn,
                       crl->issuer_cn) ||
         !CrlChain()) {
       return false;
@@ -162,7 +288,8 @@ class Builder {
       return false;
     }
     const bool fresh = InForce(Rule::kPckCrlFresh, crl->this_update, crl->next_update);
-    return NotRevoked(Rule::kPckNotRevoked, *crl, leaf_) && fresh;
+    const bool leaf_holds = leaf_.der == nullptr || NotRevoked(Rule::kPckNotRevoked, *crl, leaf_);
+    return leaf_holds && fresh;
   }
 
   bool NotRevoked(Rule rule, const Crl& crl, const Certificate& certificate) {
@@ -317,6 +444,34 @@ TdxTrust EstablishTdxTrust(ByteView quote_chain_pem, const TdxCollateral* collat
     return out;
   }
   return Builder(quote_chain_pem, *collateral, roots, time).Build();
+}
+
+TrustedDocument EstablishTdxDocument(const CollateralDocument& document,
+                                     const std::vector<TrustedRoot>& roots, UnixSeconds time,
+                                     ByteView root_crl) {
+  TdxCollateral holder;
+  holder.root_crl = ToBytes(root_crl);
+  switch (document.kind) {
+    case DocumentKind::kRootCrl:
+      holder.root_crl = document.body;
+      break;
+    case DocumentKind::kPckCrl:
+      holder.pck_crl = document.body;
+      break;
+    case DocumentKind::kTcbInfo:
+      holder.tcb_info = {std::string(AsText(document.body)), document.signature};
+      break;
+    default:
+      holder.qe_identity = {std::string(AsText(document.body)), document.signature};
+      break;
+  }
+  return Builder({}, holder, roots, time).BuildDocument(document);
+}
+
+Check CheckPckChain(ByteView quote_chain_pem, const std::vector<TrustedRoot>& roots,
+                    UnixSeconds time) {
+  const TdxCollateral none;
+  return Builder(quote_chain_pem, none, roots, time).BuildPckChain();
 }
 
 }  // namespace cce::attest

@@ -7,6 +7,7 @@
 #include "attest/collateral.h"
 #include "attest/extensions.h"
 #include "attest/tcb_documents.h"
+#include "attest/trusted_document.h"
 #include "attest/verdict.h"
 
 namespace cce::attest {
@@ -26,5 +27,12 @@ struct TdxTrust {
 // `collateral` may be null.
 TdxTrust EstablishTdxTrust(ByteView quote_chain_pem, const TdxCollateral* collateral,
                            const std::vector<TrustedRoot>& roots, UnixSeconds time);
+
+// The same checks for one document by itself (document.h), and for the PCK chain of a quote alone.
+TrustedDocument EstablishTdxDocument(const CollateralDocument& document,
+                                     const std::vector<TrustedRoot>& roots, UnixSeconds time,
+                                     ByteView root_crl);
+Check CheckPckChain(ByteView quote_chain_pem, const std::vector<TrustedRoot>& roots,
+                    UnixSeconds time);
 
 }  // namespace cce::attest

@@ -203,6 +203,11 @@ Bytes MakeCrl(const CrlSpec& spec) {
          X509_REVOKED_set_revocationDate(entry, from.get()) == 1 &&
          X509_CRL_add0_revoked(out.get(), entry) == 1);
   }
+  if (spec.number) {
+    const Owned<ASN1_INTEGER> number(ASN1_INTEGER_new());
+    ASN1_INTEGER_set_uint64(number.get(), *spec.number);
+    Must(X509_CRL_add1_ext_i2d(out.get(), NID_crl_number, number.get(), 0, 0) == 1);
+  }
   Must(X509_CRL_sign_ctx(out.get(), Signer(spec.key).get()) > 0);
   return Der(out.get(), i2d_X509_CRL);
 }

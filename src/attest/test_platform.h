@@ -49,6 +49,7 @@ struct CrlSpec {
   UnixSeconds this_update = kNow - kDay;
   UnixSeconds next_update = kNow + 29 * kDay;
   std::vector<uint64_t> revoked;
+  std::optional<uint64_t> number;  // cRLNumber
 };
 Bytes MakeCrl(const CrlSpec& spec);
 

@@ -275,7 +275,7 @@ bool ReadEntries(ByteView list, std::vector<CrlEntry>& out) {
   return true;
 }
 
-bool ReadCrlExtensions(ByteView content) {
+bool ReadCrlExtensions(ByteView content, ByteView& number) {
   Reader outer(content);
   ByteView list;
   if (!outer.Take(der::kSequence, list) || !outer.AtEnd()) return false;
@@ -286,6 +286,10 @@ bool ReadCrlExtensions(ByteView content) {
     const bool known =
         Equal(extension.oid, kOidCrlNumber) || Equal(extension.oid, kOidAuthorityKeyId);
     if (extension.critical && !known) return false;  // partial, delta and indirect CRLs
+    if (Equal(extension.oid, kOidCrlNumber)) {
+      Reader value(extension.value);
+      if (!value.TakeUnsigned(number) || number.size() > 20 || !value.AtEnd()) return false;
+    }
   }
   return true;
 }
@@ -339,7 +343,8 @@ Result<Crl> ParseCrl(ByteView bytes) {
       (!in.Take(der::kSequence, list) || !ReadEntries(list, out.entries))) {
     return Malformed("a CRL's list of revoked certificates");
   }
-  if (in.Next(der::Context(0)) && (!in.Take(der::Context(0), list) || !ReadCrlExtensions(list))) {
+  if (in.Next(der::Context(0)) &&
+      (!in.Take(der::Context(0), list) || !ReadCrlExtensions(list, out.number))) {
     return Malformed("a CRL's extensions");
   }
   if (!in.AtEnd()) return Malformed("a CRL");

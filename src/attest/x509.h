@@ -74,6 +74,7 @@ struct Crl {
   std::string issuer_cn;
   UnixSeconds this_update = 0;
   UnixSeconds next_update = 0;
+  ByteView number;  // cRLNumber, magnitude; empty where the CRL has none
   std::vector<CrlEntry> entries;
 
   // By serial; the caller has compared the issuers.
