@@ -36,7 +36,7 @@ def show(rows):
 
 def main():
     here = os.path.dirname(os.path.abspath(__file__))
-    names = sorted(m.name for m in pkgutil.iter_modules([here]) if m.name != "main")
+    names = sorted(m.name for m in pkgutil.iter_modules([here]) if m.name != "main" and not m.ispkg)
     parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
     parser.add_argument("name", nargs="?", choices=names)
     parser.add_argument("--json", metavar="FILE")

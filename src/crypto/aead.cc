@@ -105,16 +105,6 @@ Unexpected DecryptFailure() {
 
 std::unique_ptr<Aead> NewOpenSslAead(ByteView key) { return std::make_unique<OpenSslAead>(key); }
 
-Result<std::unique_ptr<Aead>> NewAead(ByteView key, AeadBackend backend) {
-  if (key.size() != kAeadKeySize) return Fail("crypto.bad_key", "an AEAD key must have 32 bytes");
-  const bool fast = backend != AeadBackend::kOpenSsl && IpsecMbUsable();
-  if (fast) return NewIpsecMbAead(key);
-  if (backend == AeadBackend::kIpsecMb) {
-    return Fail("internal.unavailable", "this processor lacks VAES, VPCLMULQDQ or AVX-512");
-  }
-  return NewOpenSslAead(key);
-}
-
 Result<Bytes> SealWithRandomNonce(const Aead& aead, ByteView aad, ByteView plaintext) {
   Bytes out = RandomBytes(kAeadNonceSize);
   out.resize(kAeadNonceSize + plaintext.size() + kAeadTagSize);
