@@ -7,7 +7,7 @@ import resource
 import subprocess
 import time
 
-from deploy.world.processes import Failed, run, wait_for_line
+from deploy.world.processes import Failed, run
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = "/usr/share/doc/libfuse3-dev/examples"
@@ -124,10 +124,10 @@ class Sealed(Mount):
                 "--decrypt-fs", program("decrypt-fs" + self.variant), *self.options]
 
     def wait(self):
-        self.pid = json.loads(wait_for_line(self.process, START_SECONDS))["pid"]
-        event = json.loads(wait_for_line(self.process, START_SECONDS))
-        if event["event"] != "ready":
-            raise Failed(f"{self.name}: {event}")
+        started, event = (json.loads(self.process.stdout.readline() or "{}") for _ in range(2))
+        if event.get("event") != "ready":
+            raise Failed(f"{self.name} did not mount: {event or 'it ended'}")
+        self.pid = started["pid"]
 
 
 class Gocryptfs(Mount):
