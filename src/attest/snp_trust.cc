@@ -20,7 +20,8 @@ class Builder {
     checks_.NotReached({Rule::kSnpForm, Rule::kSnpRoot, Rule::kSnpNames, Rule::kSnpConstraints,
                         Rule::kSnpSignatures, Rule::kSnpValidity, Rule::kVekExtension,
                         Rule::kSnpCrlPresent, Rule::kSnpCrlForm, Rule::kSnpCrlIssuer,
-                        Rule::kSnpCrlSignature, Rule::kSnpCrlFresh, Rule::kAskNotRevoked});
+                        Rule::kSnpCrlSignature, Rule::kSnpCrlFresh, Rule::kAskNotRevoked,
+                        Rule::kVekNotRevoked});
     out_.group = std::move(checks_).Finish();
     return std::move(out_);
   }
@@ -150,16 +151,23 @@ class Builder {
     }
     const bool fresh = InForce(Rule::kSnpCrlFresh, crl->this_update, crl->next_update);
     crl_ = *crl;
-    return (ask_.der == nullptr || AskHolds(*crl)) && fresh;
+    return NotRevoked(*crl) && fresh;
   }
 
-  // The CRL is the ARK's: it speaks of certificates that the ARK issued. VEKs all have serial 0
-  // and another issuer; comparing serials alone would revoke all of them or none.
-  bool AskHolds(const Crl& crl) {
-    const CrlEntry* entry = crl.Find(ask_.serial);
-    const std::string name = ask_.subject_cn + ", serial " + ToHex(ask_.serial);
+  // By issuer and serial: the ARK's CRL may list its own intermediates and, where it says whose
+  // they are, endorsement keys. These all have serial 0 in the field: comparing serials alone would
+  // revoke all of them or none.
+  bool NotRevoked(const Crl& crl) {
+    const bool ask = ask_.der == nullptr || NotListed(crl, ask_, Rule::kAskNotRevoked);
+    const bool vek = vek_.der == nullptr || NotListed(crl, vek_, Rule::kVekNotRevoked);
+    return ask && vek;
+  }
+
+  bool NotListed(const Crl& crl, const Certificate& certificate, Rule rule) {
+    const CrlEntry* entry = crl.Find(certificate);
+    const std::string name = certificate.subject_cn + ", serial " + ToHex(certificate.serial);
     return checks_.That(
-        entry == nullptr, Rule::kAskNotRevoked, "not revoked",
+        entry == nullptr, rule, "not revoked",
         entry == nullptr ? name : name + ", revoked " + FormatTime(entry->revoked_at));
   }
 
@@ -185,13 +193,13 @@ class Builder {
     return InForce(Rule::kSnpValidity, ark_.not_before, ark_.not_after) && role;
   }
 
-  // The CRL was verified when it was taken; it says here whether the ASK may still sign, even where
+  // The CRL was verified when it was taken; it says here whether ASK and VEK still hold, even where
   // its own successor is late.
   bool CrlOf(DocumentKind kind) {
     if (kind == DocumentKind::kSnpCrl) return RevocationList();
     const Result<Crl> crl = ParseCrl(collateral_.crl);
     if (!crl || !Equal(crl->issuer, ark_.subject) || !SignedBy(*crl, ark_.key)) return true;
-    return AskHolds(*crl);
+    return NotRevoked(*crl);
   }
 
   void Describe(DocumentKind kind, DocumentFacts& facts) const {

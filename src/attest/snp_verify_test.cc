@@ -117,6 +117,18 @@ const BadSnp kBad[] = {
      [](SnpPlatform& p) { p.crl.key = testing::NewEcKey("P-384"); }},
     {"snp.crl.fresh", "CrlExpired", [](SnpPlatform& p) { p.crl.next_update = kNow - 1; }},
     {"snp.ask.not_revoked", "AskRevoked", [](SnpPlatform& p) { p.crl.revoked = {0x10001}; }},
+    {"snp.vek.not_revoked", "VekRevoked",
+     [](SnpPlatform& p) {
+       p.vek.serial = 0x77;
+       p.crl.revoked = {0x77};
+       p.crl.certificate_issuer_cn = p.ask.cn;
+     }},
+    {"snp.crl.form", "CrlNamesIssuersUnsaid",
+     [](SnpPlatform& p) {
+       p.crl.revoked = {0x77};
+       p.crl.certificate_issuer_cn = p.ask.cn;
+       p.crl.says_indirect = false;
+     }},
     {"snp.report.version", "ReservedFieldSet",
      [](SnpPlatform& p) { p.report[snp::kReserved208.offset] = 1; }},
     {"snp.report.version", "MitigationVectorBeforeVersion5",

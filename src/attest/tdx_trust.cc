@@ -293,7 +293,7 @@ class Builder {
   }
 
   bool NotRevoked(Rule rule, const Crl& crl, const Certificate& certificate) {
-    const CrlEntry* entry = crl.Find(certificate.serial);
+    const CrlEntry* entry = crl.Find(certificate);
     const std::string name = certificate.subject_cn + ", serial " + ToHex(certificate.serial);
     return checks_.That(
         entry == nullptr, rule, "not revoked",

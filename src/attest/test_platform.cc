@@ -31,6 +31,8 @@ struct FreeAll {
   void operator()(X509_EXTENSION* p) const { X509_EXTENSION_free(p); }
   void operator()(ASN1_OBJECT* p) const { ASN1_OBJECT_free(p); }
   void operator()(ASN1_STRING* p) const { ASN1_STRING_free(p); }
+  void operator()(GENERAL_NAMES* p) const { GENERAL_NAMES_free(p); }
+  void operator()(ISSUING_DIST_POINT* p) const { ISSUING_DIST_POINT_free(p); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, FreeAll>;
@@ -187,6 +189,25 @@ Bytes MakeCertificate(const CertSpec& spec) {
   return Der(out.get(), i2d_X509);
 }
 
+namespace {
+
+void NameCertificateIssuer(X509_REVOKED* entry, const std::string& cn) {
+  const Owned<GENERAL_NAMES> names(GENERAL_NAMES_new());
+  GENERAL_NAME* name = GENERAL_NAME_new();
+  name->type = GEN_DIRNAME;
+  name->d.directoryName = X509_NAME_dup(Name(cn).get());
+  Must(sk_GENERAL_NAME_push(names.get(), name) > 0 &&
+       X509_REVOKED_add1_ext_i2d(entry, NID_certificate_issuer, names.get(), 1, 0) == 1);
+}
+
+void SayIndirect(X509_CRL* crl) {
+  const Owned<ISSUING_DIST_POINT> point(ISSUING_DIST_POINT_new());
+  point->indirectCRL = 0xff;
+  Must(X509_CRL_add1_ext_i2d(crl, NID_issuing_distribution_point, point.get(), 1, 0) == 1);
+}
+
+}  // namespace
+
 Bytes MakeCrl(const CrlSpec& spec) {
   const Owned<X509_CRL> out(X509_CRL_new());
   Must(X509_CRL_set_version(out.get(), 1) == 1 &&
@@ -199,6 +220,9 @@ Bytes MakeCrl(const CrlSpec& spec) {
     X509_REVOKED* entry = X509_REVOKED_new();
     const Owned<ASN1_INTEGER> number(ASN1_INTEGER_new());
     ASN1_INTEGER_set_uint64(number.get(), serial);
+    if (!spec.certificate_issuer_cn.empty() && serial == spec.revoked.front()) {
+      NameCertificateIssuer(entry, spec.certificate_issuer_cn);
+    }
     Must(X509_REVOKED_set_serialNumber(entry, number.get()) == 1 &&
          X509_REVOKED_set_revocationDate(entry, from.get()) == 1 &&
          X509_CRL_add0_revoked(out.get(), entry) == 1);
@@ -208,6 +232,7 @@ Bytes MakeCrl(const CrlSpec& spec) {
     ASN1_INTEGER_set_uint64(number.get(), *spec.number);
     Must(X509_CRL_add1_ext_i2d(out.get(), NID_crl_number, number.get(), 0, 0) == 1);
   }
+  if (!spec.certificate_issuer_cn.empty() && spec.says_indirect) SayIndirect(out.get());
   Must(X509_CRL_sign_ctx(out.get(), Signer(spec.key).get()) > 0);
   return Der(out.get(), i2d_X509_CRL);
 }

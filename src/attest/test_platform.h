@@ -49,7 +49,9 @@ struct CrlSpec {
   UnixSeconds this_update = kNow - kDay;
   UnixSeconds next_update = kNow + 29 * kDay;
   std::vector<uint64_t> revoked;
-  std::optional<uint64_t> number;  // cRLNumber
+  std::optional<uint64_t> number;     // cRLNumber
+  std::string certificate_issuer_cn;  // set: the first entry names its certificate's issuer
+  bool says_indirect = true;          // and the CRL says that it does
 };
 Bytes MakeCrl(const CrlSpec& spec);
 

@@ -24,6 +24,8 @@ constexpr ByteArray<3> kOidKeyUsage = {0x55, 0x1d, 0x0f};
 constexpr ByteArray<3> kOidBasicConstraints = {0x55, 0x1d, 0x13};
 constexpr ByteArray<3> kOidCrlNumber = {0x55, 0x1d, 0x14};
 constexpr ByteArray<3> kOidAuthorityKeyId = {0x55, 0x1d, 0x23};
+constexpr ByteArray<3> kOidIssuingPoint = {0x55, 0x1d, 0x1c};
+constexpr ByteArray<3> kOidCertificateIssuer = {0x55, 0x1d, 0x1d};
 
 Unexpected Malformed(std::string_view what) {
   return Fail("collateral.malformed", std::string(what) + " does not have the prescribed form");
@@ -254,7 +256,20 @@ bool VerifySigned(ByteView tbs, SignatureAlgorithm algorithm, ByteView signature
 
 // Entry extensions may be anything uncritical (a reason code); a critical one (certificateIssuer)
 // would make this an indirect CRL.
-bool ReadEntries(ByteView list, std::vector<CrlEntry>& out) {
+// CertificateIssuer of an entry (RFC 5280 5.3.3): GeneralNames with one directory name.
+bool ReadCertificateIssuer(ByteView value, ByteView& issuer) {
+  Reader outer(value);
+  ByteView names, explicit_name, name;
+  std::string common_name;
+  if (!outer.Take(der::kSequence, names) || !outer.AtEnd()) return false;
+  Reader in(names);
+  if (!in.Take(der::Context(4), explicit_name) || !in.AtEnd()) return false;
+  Reader inner(explicit_name);
+  return inner.Take(der::kSequence, name, &issuer) && inner.AtEnd() && ReadName(name, common_name);
+}
+
+// `issuer` is the CRL's; an entry without an issuer of its own has that of the entry before it.
+bool ReadEntries(ByteView list, ByteView issuer, bool& indirect, std::vector<CrlEntry>& out) {
   Reader in(list);
   while (!in.AtEnd()) {
     ByteView content, extensions;
@@ -267,15 +282,32 @@ bool ReadEntries(ByteView list, std::vector<CrlEntry>& out) {
       Reader list_in(extensions);
       while (!list_in.AtEnd()) {
         Extension extension;
-        if (!ReadExtension(list_in, extension) || extension.critical) return false;
+        if (!ReadExtension(list_in, extension)) return false;
+        if (Equal(extension.oid, kOidCertificateIssuer)) {
+          if (!ReadCertificateIssuer(extension.value, issuer)) return false;
+          indirect = true;
+        } else if (extension.critical) {
+          return false;
+        }
       }
     }
+    entry.issuer = issuer;
     out.push_back(entry);
   }
   return true;
 }
 
-bool ReadCrlExtensions(ByteView content, ByteView& number) {
+// IssuingDistributionPoint (RFC 5280 5.2.5) that says nothing but that the CRL is indirect.
+bool SaysIndirect(ByteView value) {
+  Reader outer(value);
+  ByteView content, flag;
+  if (!outer.Take(der::kSequence, content) || !outer.AtEnd()) return false;
+  Reader in(content);
+  return in.Take(der::ContextPrimitive(4), flag) && in.AtEnd() && flag.size() == 1 &&
+         flag[0] == 0xff;
+}
+
+bool ReadCrlExtensions(ByteView content, ByteView& number, bool& indirect) {
   Reader outer(content);
   ByteView list;
   if (!outer.Take(der::kSequence, list) || !outer.AtEnd()) return false;
@@ -283,9 +315,14 @@ bool ReadCrlExtensions(ByteView content, ByteView& number) {
   while (!in.AtEnd()) {
     Extension extension;
     if (!ReadExtension(in, extension)) return false;
+    if (Equal(extension.oid, kOidIssuingPoint)) {
+      if (!SaysIndirect(extension.value)) return false;  // partial CRLs
+      indirect = true;
+      continue;
+    }
     const bool known =
         Equal(extension.oid, kOidCrlNumber) || Equal(extension.oid, kOidAuthorityKeyId);
-    if (extension.critical && !known) return false;  // partial, delta and indirect CRLs
+    if (extension.critical && !known) return false;  // delta CRLs
     if (Equal(extension.oid, kOidCrlNumber)) {
       Reader value(extension.value);
       if (!value.TakeUnsigned(number) || number.size() > 20 || !value.AtEnd()) return false;
@@ -339,15 +376,17 @@ Result<Crl> ParseCrl(ByteView bytes) {
   if (!in.TakeTime(out.this_update) || !in.TakeTime(out.next_update)) {
     return Malformed("a CRL's thisUpdate or nextUpdate");
   }
-  if (in.Next(der::kSequence) &&
-      (!in.Take(der::kSequence, list) || !ReadEntries(list, out.entries))) {
+  bool names_issuers = false;
+  bool indirect = false;
+  if (in.Next(der::kSequence) && (!in.Take(der::kSequence, list) ||
+                                  !ReadEntries(list, out.issuer, names_issuers, out.entries))) {
     return Malformed("a CRL's list of revoked certificates");
   }
   if (in.Next(der::Context(0)) &&
-      (!in.Take(der::Context(0), list) || !ReadCrlExtensions(list, out.number))) {
+      (!in.Take(der::Context(0), list) || !ReadCrlExtensions(list, out.number, indirect))) {
     return Malformed("a CRL's extensions");
   }
-  if (!in.AtEnd()) return Malformed("a CRL");
+  if (!in.AtEnd() || (names_issuers && !indirect)) return Malformed("a CRL");
   return out;
 }
 
@@ -355,9 +394,11 @@ bool SignedBy(const Crl& crl, const PublicKey& issuer_key) {
   return VerifySigned(crl.tbs, crl.algorithm, crl.signature, issuer_key);
 }
 
-const CrlEntry* Crl::Find(ByteView serial) const {
+const CrlEntry* Crl::Find(const Certificate& certificate) const {
   for (const CrlEntry& entry : entries) {
-    if (Equal(entry.serial, serial)) return &entry;
+    if (Equal(entry.serial, certificate.serial) && Equal(entry.issuer, certificate.issuer)) {
+      return &entry;
+    }
   }
   return nullptr;
 }

@@ -63,6 +63,7 @@ bool SignedBy(const Certificate& child, const PublicKey& issuer_key);
 
 struct CrlEntry {
   ByteView serial;
+  ByteView issuer;  // DER of the Name of the certificate's issuer
   UnixSeconds revoked_at = 0;
 };
 struct Crl {
@@ -77,8 +78,8 @@ struct Crl {
   ByteView number;  // cRLNumber, magnitude; empty where the CRL has none
   std::vector<CrlEntry> entries;
 
-  // By serial; the caller has compared the issuers.
-  const CrlEntry* Find(ByteView serial) const;
+  // By issuer and serial number: in an indirect CRL an entry may speak of another CA's certificate.
+  const CrlEntry* Find(const Certificate& certificate) const;
 };
 Result<Crl> ParseCrl(ByteView der);
 bool SignedBy(const Crl& crl, const PublicKey& issuer_key);

@@ -77,8 +77,30 @@ TEST(X509, ReadsWhatOpenSslWrites) {
   const Result<Crl> crl = ParseCrl(p.collateral.tdx->pck_crl);
   ASSERT_TRUE(crl.has_value()) << FormatError(crl.error());
   EXPECT_EQ(crl->entries.size(), 2u);
-  EXPECT_NE(crl->Find(Bytes{7}), nullptr);
-  EXPECT_EQ(crl->Find(Bytes{8}), nullptr);
+  Certificate wanted;
+  wanted.issuer = crl->issuer;
+  const Bytes seven = {7}, eight = {8};
+  wanted.serial = seven;
+  EXPECT_NE(crl->Find(wanted), nullptr);
+  wanted.serial = eight;
+  EXPECT_EQ(crl->Find(wanted), nullptr);
+  wanted.serial = seven;
+  wanted.issuer = root->subject;
+  EXPECT_EQ(crl->Find(wanted), nullptr);  // another CA's certificate with this serial number
+}
+
+TEST(X509, AnEntryWithoutAnIssuerHasThatOfTheOneBefore) {
+  testing::TdxPlatform p;
+  p.pck_crl.certificate_issuer_cn = "Another CA";
+  p.Build();
+  const Result<Crl> crl = ParseCrl(p.collateral.tdx->pck_crl);
+  ASSERT_TRUE(crl.has_value()) << FormatError(crl.error());
+  ASSERT_EQ(crl->entries.size(), 2u);
+  EXPECT_FALSE(Equal(crl->entries[0].issuer, crl->issuer));
+  EXPECT_TRUE(Equal(crl->entries[1].issuer, crl->entries[0].issuer));
+  p.pck_crl.says_indirect = false;
+  p.Build();
+  EXPECT_FALSE(ParseCrl(p.collateral.tdx->pck_crl).has_value());
 }
 
 TEST(X509, NoByteTooManyOrTooFew) {
