@@ -20,8 +20,9 @@ bool IsRoleName(std::string_view role) {
   return role.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
 }
 
-ChipRegister ReadRegister(Fields& fields, std::string_view name) {
-  ChipRegister out{};
+template <size_t Size = 48>
+ByteArray<Size> ReadRegister(Fields& fields, std::string_view name) {
+  ByteArray<Size> out{};
   const Bytes bytes = fields.Hex(name, out.size());
   if (bytes.size() == out.size()) std::copy(bytes.begin(), bytes.end(), out.begin());
   return out;
@@ -52,6 +53,8 @@ json::object ChipMeasurementToJson(const ChipMeasurement& measurement) {
   out["mrtd"] = ToHex(measurement.mrtd);
   for (size_t i = 0; i < kRtmrNames.size(); ++i) out[kRtmrNames[i]] = ToHex(measurement.rtmr[i]);
   out["mrconfigid"] = ToHex(measurement.mrconfigid);
+  out["launch_digest"] = ToHex(measurement.launch_digest);
+  out["host_data"] = ToHex(measurement.host_data);
   return out;
 }
 
@@ -62,6 +65,8 @@ ChipMeasurement ReadChipMeasurement(Fields fields) {
     out.rtmr[i] = ReadRegister(fields, kRtmrNames[i]);
   }
   out.mrconfigid = ReadRegister(fields, "mrconfigid");
+  out.launch_digest = ReadRegister(fields, "launch_digest");
+  out.host_data = ReadRegister<32>(fields, "host_data");
   return out;
 }
 
@@ -80,7 +85,7 @@ Result<ChipCreate> DecodeChipCreate(std::string_view text) {
   Fields fields(document);
   fields.Choice("op", {"create"});
   ChipCreate out;
-  out.tee = fields.Choice("tee", {"tdx"});
+  out.tee = fields.Choice("tee", {"tdx", "snp"});
   out.guest = fields.String("guest", {.min = 1, .max = 32});
   out.roles = fields.Strings("roles", {.min = 1, .max = kChipMaxFiles, .max_item = 32});
   out.defect = fields.String("defect", {.max = 64, .fallback = ""});

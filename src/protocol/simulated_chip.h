@@ -19,26 +19,30 @@ namespace cce::protocol {
 
 constexpr size_t kChipMaxMessage = 64 << 10;  // bytes of one message's text
 constexpr size_t kChipMaxFiles = 32;          // files of one message
-// The role whose file is the launch document: it gives MRCONFIGID and nothing else.
+// The role whose file is the launch document: it gives MRCONFIGID and HOST_DATA, and nothing else.
 constexpr std::string_view kLaunchDocumentRole = "launch-document";
 
 using ChipRegister = ByteArray<48>;  // SHA-384
 
+// What the chip measured, in the registers of both kinds of TEE.
 struct ChipMeasurement {
   ChipRegister mrtd{};
   std::array<ChipRegister, 4> rtmr{};
   ChipRegister mrconfigid{};
+  ChipRegister launch_digest{};  // SNP: MEASUREMENT
+  ByteArray<32> host_data{};     // SNP
   bool operator==(const ChipMeasurement&) const = default;
 };
 
-// {"mrtd": hex, "rtmr0": hex, .. "rtmr3": hex, "mrconfigid": hex}
+// {"mrtd": hex, "rtmr0": hex, .. "rtmr3": hex, "mrconfigid": hex, "launch_digest": hex,
+// "host_data": hex}
 json::object ChipMeasurementToJson(const ChipMeasurement& measurement);
 ChipMeasurement ReadChipMeasurement(Fields fields);  // failures stand in `fields`
 
-// {"op": "create", "tee": "tdx", "guest": KIND, "roles": [...], "defect": NAME (optional)}
+// {"op": "create", "tee": "tdx" or "snp", "guest": KIND, "roles": [...], "defect": NAME (optional)}
 struct ChipCreate {
-  std::string tee = "tdx";
-  std::string guest;  // kind of machine: "process", "qemu"
+  std::string tee = "tdx";  // of the machine: "tdx", "snp"
+  std::string guest;        // kind of machine: "process", "qemu"
   std::vector<std::string>
       roles;           // one a file, in the files' order: [a-z0-9-], 1 to 32 characters, unique
   std::string defect;  // a defect for negative tests; empty: none

@@ -17,13 +17,9 @@
 namespace cce::sim {
 namespace {
 
-constexpr UnixSeconds kDay = 86400;
-constexpr UnixSeconds kCollateralAge = kDay;        // older: made anew
-constexpr UnixSeconds kCollateralLife = 30 * kDay;  // nextUpdate
-constexpr UnixSeconds kSkew = 60;                   // everything is dated back by this much
 constexpr size_t kMaxCollateral = 1 << 20;
-// ".invalid" (RFC 2606) never resolves: the address is for form only, until a service is
-// configured.
+// ".invalid" (RFC 2606) never resolves: the addresses are for form only. Who wants the collateral
+// asks the service of this chip.
 constexpr char kRootCrlUrl[] = "https://certificates.sim.invalid/SimulatedSGXRootCA.der";
 constexpr char kPckCrlUrl[] =
     "https://api.sim.invalid/sgx/certification/v4/pckcrl?ca=platform&encoding=der";
@@ -33,7 +29,43 @@ bool Exists(const std::string& path) {
   return stat(path.c_str(), &info) == 0;
 }
 
-Result<UniqueFd> Lock(const std::string& folder) {
+Result<Bytes> SignDocument(const crypto::P256PrivateKey& key, std::string_view document) {
+  ASSIGN_OR_RETURN(const crypto::P256Signature signature, key.Sign(AsBytes(document)));
+  return ToBytes(signature);
+}
+
+// The documents in a stored file; nothing where they are not ours, or older than a day.
+std::optional<TdxDocuments> ReadStored(std::string_view text, UnixSeconds now) {
+  const auto stored = ParseJsonDocument(text, "stored collateral", {.max_bytes = kMaxCollateral});
+  if (!stored) return std::nullopt;
+  Fields fields(*stored);
+  const auto made = static_cast<UnixSeconds>(fields.Uint("made_at", {.max = UINT32_MAX}));
+  TdxDocuments out;
+  out.tcb_info = fields.String("tcb_info", {});
+  out.tcb_info_signature = fields.Hex("tcb_info_signature", 64);
+  out.qe_identity = fields.String("qe_identity", {});
+  out.qe_identity_signature = fields.Hex("qe_identity_signature", 64);
+  out.root_crl = fields.Hex("root_crl", 0);
+  out.pck_crl = fields.Hex("pck_crl", 0);
+  out.processor_crl = fields.Hex("processor_crl", 0);
+  if (!fields.Finish() || made > now || now - made >= kCollateralAge) return std::nullopt;
+  return out;
+}
+
+std::string ToStored(const TdxDocuments& documents, UnixSeconds now) {
+  return ToJson(json::object{{"made_at", now},
+                             {"tcb_info", documents.tcb_info},
+                             {"tcb_info_signature", ToHex(documents.tcb_info_signature)},
+                             {"qe_identity", documents.qe_identity},
+                             {"qe_identity_signature", ToHex(documents.qe_identity_signature)},
+                             {"root_crl", ToHex(documents.root_crl)},
+                             {"pck_crl", ToHex(documents.pck_crl)},
+                             {"processor_crl", ToHex(documents.processor_crl)}});
+}
+
+}  // namespace
+
+Result<UniqueFd> LockFolder(const std::string& folder) {
   UniqueFd fd(open((folder + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.valid()) return FailErrno(folder + "/lock", errno);
   while (flock(fd.get(), LOCK_EX) != 0) {
@@ -41,29 +73,6 @@ Result<UniqueFd> Lock(const std::string& folder) {
   }
   return fd;
 }
-
-// The signed string members are concatenated as they are: a signature is over exactly these bytes.
-Result<std::string> SignDocument(const crypto::P256PrivateKey& key, std::string_view document) {
-  ASSIGN_OR_RETURN(const crypto::P256Signature signature, key.Sign(AsBytes(document)));
-  return ToHex(signature);
-}
-
-// The issueDate inside a stored bundle, or nothing where the bundle is not one of ours.
-std::optional<UnixSeconds> IssueDate(std::string_view bundle) {
-  const auto parsed = ParseJson(bundle, {.max_bytes = kMaxCollateral});
-  if (!parsed || !parsed->is_object()) return std::nullopt;
-  const json::value* info = parsed->as_object().if_contains("tcb_info");
-  if (info == nullptr || !info->is_string()) return std::nullopt;
-  const auto document = ParseJson(std::string_view(info->as_string()));
-  if (!document || !document->is_object()) return std::nullopt;
-  const json::value* issued = document->as_object().if_contains("issueDate");
-  if (issued == nullptr || !issued->is_string()) return std::nullopt;
-  const auto time = ParseTime(std::string_view(issued->as_string()));
-  if (!time) return std::nullopt;
-  return *time;
-}
-
-}  // namespace
 
 struct Chip::IdentitySpec {
   const char* name;         // of the files
@@ -76,19 +85,20 @@ struct Chip::IdentitySpec {
 
 Result<Chip> Chip::Open(const std::string& folder, const Clock& clock) {
   TRY(MakeFolders(folder, 0700));
-  ASSIGN_OR_RETURN(const UniqueFd lock, Lock(folder));
+  ASSIGN_OR_RETURN(const UniqueFd lock, LockFolder(folder));
   ASSIGN_OR_RETURN(crypto::P256PrivateKey attestation_key, crypto::P256PrivateKey::Generate());
   Chip chip(std::move(attestation_key));
   TRY(chip.LoadIdentities(folder, clock.Now()));
-  TRY(chip.LoadCollateral(folder, clock.Now()));
+  TRY(chip.LoadDocuments(folder, clock.Now()));
   return chip;
 }
 
 Result<> Chip::LoadIdentities(const std::string& folder, UnixSeconds now) {
-  static constexpr IdentitySpec kRoot = {"root", "Simulated SGX Root CA", 1, 7300 * kDay,
-                                         kRootCrlUrl};
+  static constexpr IdentitySpec kRootSpec = {"root", "Simulated SGX Root CA", 1, 7300 * kDay,
+                                             kRootCrlUrl};
   static constexpr IdentitySpec kUnderRoot[] = {
       {"platform-ca", "Simulated SGX PCK Platform CA", 0, 5475 * kDay, kRootCrlUrl},
+      {"processor-ca", "Simulated SGX PCK Processor CA", 0, 5475 * kDay, kRootCrlUrl},
       {"tcb-signing", "Simulated SGX TCB Signing", std::nullopt, 2555 * kDay, kRootCrlUrl},
   };
   static constexpr const char* kPckName = "Simulated SGX PCK Certificate";
@@ -102,14 +112,15 @@ Result<> Chip::LoadIdentities(const std::string& folder, UnixSeconds now) {
   ASSIGN_OR_RETURN(const Bytes ppid, ReadFile(ppid_path, 16));
   ASSIGN_OR_RETURN(ppid_, ToArray<16>(ppid));
 
-  ASSIGN_OR_RETURN(Identity root, LoadIdentity(folder, kRoot, nullptr, now));
+  ASSIGN_OR_RETURN(Identity root, LoadIdentity(folder, kRootSpec, nullptr, now));
   authorities_.push_back(std::move(root));
   for (const IdentitySpec& spec : kUnderRoot) {
-    ASSIGN_OR_RETURN(Identity identity, LoadIdentity(folder, spec, &authorities_[0], now));
+    ASSIGN_OR_RETURN(Identity identity, LoadIdentity(folder, spec, &authorities_[kRoot], now));
     authorities_.push_back(std::move(identity));
   }
   for (const IdentitySpec& spec : kLeaves) {
-    ASSIGN_OR_RETURN(Identity identity, LoadIdentity(folder, spec, &authorities_[1], now));
+    ASSIGN_OR_RETURN(Identity identity,
+                     LoadIdentity(folder, spec, &authorities_[kPlatformCa], now));
     leaves_.push_back(std::move(identity));
   }
   return {};
@@ -132,68 +143,85 @@ Result<Chip::Identity> Chip::LoadIdentity(const std::string& folder, const Ident
                                 .not_before = now - kSkew,
                                 .not_after = now + spec.life,
                                 .crl_url = spec.crl_url,
-                                .sgx_extension = {}};
+                                .extensions = {}};
     if (spec.tcb != nullptr) {
-      ASSIGN_OR_RETURN(certificate.sgx_extension, SgxExtension(*spec.tcb, ppid_));
+      ASSIGN_OR_RETURN(Bytes extension, SgxExtension(*spec.tcb, ppid_));
+      certificate.extensions = {{kSgxExtensionOid, std::move(extension)}};
     }
     ASSIGN_OR_RETURN(const Bytes der,
-                     IssueCertificate(certificate, key, by, issuer == nullptr ? key : issuer->key));
+                     IssueCertificate(certificate, key.evp(), by,
+                                      issuer == nullptr ? key.evp() : issuer->key.evp()));
     TRY(WriteFileAtomic(certificate_path, der));
   }
   ASSIGN_OR_RETURN(Bytes der, ReadFile(certificate_path, 64 << 10));
-  TRY(CheckCertificate(der, key, issuer == nullptr ? ByteView(der) : by));
+  TRY(CheckCertificate(der, key.evp(), issuer == nullptr ? ByteView(der) : by));
   return Identity{std::move(key), std::move(der)};
 }
 
-Result<> Chip::LoadCollateral(const std::string& folder, UnixSeconds now) {
+Result<> Chip::LoadDocuments(const std::string& folder, UnixSeconds now) {
   const std::string path = folder + "/collateral.json";
   if (Exists(path)) {
-    ASSIGN_OR_RETURN(collateral_, ReadTextFile(path, kMaxCollateral));
-    const auto issued = IssueDate(collateral_);
-    if (issued && *issued <= now && now - *issued < kCollateralAge) return {};
+    ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, kMaxCollateral));
+    if (auto stored = ReadStored(text, now)) {
+      documents_ = std::move(*stored);
+      return {};
+    }
   }
-  ASSIGN_OR_RETURN(collateral_, NewCollateral(now));
-  return WriteFileAtomic(path, AsBytes(collateral_));
+  ASSIGN_OR_RETURN(documents_, NewDocuments(CollateralSpec::At(now)));
+  return WriteFileAtomic(path, AsBytes(ToStored(documents_, now)));
 }
 
-Result<std::string> Chip::NewCollateral(UnixSeconds now) const {
-  const Identity& root = authorities_[0];
-  const Identity& platform_ca = authorities_[1];
-  const Identity& tcb_signing = authorities_[2];
-  const UnixSeconds issued = now - kSkew;
-  const UnixSeconds next = issued + kCollateralLife;
-  const std::string tcb_info = TcbInfoDocument(issued, next);
-  const std::string qe_identity = QeIdentityDocument(issued, next);
-  ASSIGN_OR_RETURN(const std::string tcb_signature, SignDocument(tcb_signing.key, tcb_info));
-  ASSIGN_OR_RETURN(const std::string qe_signature, SignDocument(tcb_signing.key, qe_identity));
-  ASSIGN_OR_RETURN(const Bytes root_crl, IssueCrl(root.certificate, root.key, {}, issued, next));
-  const Bytes revoked[] = {Leaf(Pck::kRevoked).certificate};
-  ASSIGN_OR_RETURN(const Bytes pck_crl,
-                   IssueCrl(platform_ca.certificate, platform_ca.key, revoked, issued, next));
-  const std::string root_pem = CertificateToPem(root.certificate);
-  const std::string tcb_chain = CertificateToPem(tcb_signing.certificate) + root_pem;
-  return ToJson(
-      json::object{{"pck_crl_issuer_chain", CertificateToPem(platform_ca.certificate) + root_pem},
-                   {"root_ca_crl", ToHex(root_crl)},
-                   {"pck_crl", ToHex(pck_crl)},
-                   {"tcb_info_issuer_chain", tcb_chain},
-                   {"tcb_info", tcb_info},
-                   {"tcb_info_signature", tcb_signature},
-                   {"qe_identity_issuer_chain", tcb_chain},
-                   {"qe_identity", qe_identity},
-                   {"qe_identity_signature", qe_signature}});
+Result<TdxDocuments> Chip::NewDocuments(const CollateralSpec& spec) const {
+  const Identity& platform_ca = authorities_[kPlatformCa];
+  const Identity& processor_ca = authorities_[kProcessorCa];
+  const Identity& tcb_signing = authorities_[kTcbSigning];
+  TdxDocuments out{.tcb_info = TcbInfoDocument(spec), .qe_identity = QeIdentityDocument(spec)};
+  ASSIGN_OR_RETURN(out.tcb_info_signature, SignDocument(tcb_signing.key, out.tcb_info));
+  ASSIGN_OR_RETURN(out.qe_identity_signature, SignDocument(tcb_signing.key, out.qe_identity));
+  if (spec.swap_signatures) std::swap(out.tcb_info_signature, out.qe_identity_signature);
+
+  std::vector<Bytes> revoked;
+  if (spec.revoke_platform_ca) revoked.push_back(platform_ca.certificate);
+  if (spec.revoke_tcb_signing) revoked.push_back(tcb_signing.certificate);
+  const Identity& root_issuer =
+      spec.root_crl_issuer == CrlIssuer::kProper ? authorities_[kRoot] : platform_ca;
+  ASSIGN_OR_RETURN(out.root_crl, IssueCrl(root_issuer.certificate, root_issuer.key.evp(), revoked,
+                                          spec.root_crl.from, spec.root_crl.until));
+  const Bytes revoked_pck[] = {Leaf(Pck::kRevoked).certificate};
+  ASSIGN_OR_RETURN(out.pck_crl, IssueCrl(platform_ca.certificate, platform_ca.key.evp(),
+                                         revoked_pck, spec.pck_crl.from, spec.pck_crl.until));
+  ASSIGN_OR_RETURN(out.processor_crl, IssueCrl(processor_ca.certificate, processor_ca.key.evp(), {},
+                                               spec.pck_crl.from, spec.pck_crl.until));
+  if (spec.pck_crl_issuer == CrlIssuer::kSibling) out.pck_crl = out.processor_crl;
+  return out;
 }
 
-Result<std::string> Chip::RootJson() const {
-  ASSIGN_OR_RETURN(const Bytes spki, CertificateSpki(root_certificate()));
-  return ToPrettyJson(json::object{{"pem", CertificateToPem(root_certificate())},
-                                   {"sha256_der", ToHex(crypto::Sha256(root_certificate()))},
+json::object Chip::Bundle(const TdxDocuments& documents) const {
+  return {{"pck_crl_issuer_chain", PlatformCaChain()},
+          {"root_ca_crl", ToHex(documents.root_crl)},
+          {"pck_crl", ToHex(documents.pck_crl)},
+          {"tcb_info_issuer_chain", TcbSigningChain()},
+          {"tcb_info", documents.tcb_info},
+          {"tcb_info_signature", ToHex(documents.tcb_info_signature)},
+          {"qe_identity_issuer_chain", TcbSigningChain()},
+          {"qe_identity", documents.qe_identity},
+          {"qe_identity_signature", ToHex(documents.qe_identity_signature)}};
+}
+
+std::string Chip::IssuerChain(Authority authority) const {
+  return CertificateToPem(authorities_[authority].certificate) +
+         CertificateToPem(root_certificate());
+}
+
+Result<std::string> RootToJson(const Bytes& certificate) {
+  ASSIGN_OR_RETURN(const Bytes spki, CertificateSpki(certificate));
+  return ToPrettyJson(json::object{{"pem", CertificateToPem(certificate)},
+                                   {"sha256_der", ToHex(crypto::Sha256(certificate))},
                                    {"sha256_spki", ToHex(crypto::Sha256(spki))}});
 }
 
 std::string Chip::PckChain(Pck pck) const {
-  return CertificateToPem(Leaf(pck).certificate) + CertificateToPem(authorities_[1].certificate) +
-         CertificateToPem(authorities_[0].certificate);
+  return CertificateToPem(Leaf(pck).certificate) + PlatformCaChain();
 }
 
 }  // namespace cce::sim

@@ -13,22 +13,13 @@
 #include "base/json.h"
 #include "crypto/hash.h"
 #include "crypto/p256.h"
+#include "sim/attest_support.h"
 #include "sim/certificates.h"
-#include "sim/test_folder.h"
 
 namespace cce::sim {
 namespace {
 
-class FixedClock : public Clock {
- public:
-  explicit FixedClock(UnixSeconds now) : now_(now) {}
-  int64_t NowMillis() const override { return now_ * 1000; }
-
- private:
-  UnixSeconds now_;
-};
-
-constexpr UnixSeconds kNow = 1790000000;
+constexpr UnixSeconds kNow = kTestTime;
 
 template <auto Free>
 struct FreeWith {
@@ -51,7 +42,7 @@ std::vector<X509Ptr> ReadChain(const std::string& pem) {
   return out;
 }
 
-json::object Bundle(const Chip& chip) { return ParseJson(chip.collateral())->as_object(); }
+json::object Bundle(const Chip& chip) { return chip.Bundle(chip.documents()); }
 
 std::string Text(const json::object& object, std::string_view name) {
   return std::string(object.at(name).as_string());
@@ -99,8 +90,8 @@ TEST(Chip, KeysArePrivateAndStay) {
   const TestFolder folder;
   const auto first = Chip::Open(folder.path(), FixedClock(kNow));
   ASSERT_TRUE(first) << FormatError(first.error());
-  for (const char* name : {"root.key", "platform-ca.key", "tcb-signing.key", "pck.key",
-                           "pck-old.key", "pck-revoked.key"}) {
+  for (const char* name : {"root.key", "platform-ca.key", "processor-ca.key", "tcb-signing.key",
+                           "pck.key", "pck-old.key", "pck-revoked.key"}) {
     struct stat info{};
     ASSERT_EQ(stat((folder.path() + "/" + name).c_str(), &info), 0) << name;
     EXPECT_EQ(info.st_mode & 0777, 0600u) << name;
@@ -109,7 +100,7 @@ TEST(Chip, KeysArePrivateAndStay) {
   const auto second = Chip::Open(folder.path(), FixedClock(kNow + 3600));
   ASSERT_TRUE(second) << FormatError(second.error());
   EXPECT_EQ(second->root_certificate(), first->root_certificate());
-  EXPECT_EQ(second->collateral(), first->collateral());
+  EXPECT_EQ(Bundle(*second), Bundle(*first));
   EXPECT_EQ(second->PckChain(Pck::kCurrent), first->PckChain(Pck::kCurrent));
 }
 
@@ -118,7 +109,7 @@ TEST(Chip, CollateralOlderThanADayIsRenewed) {
   const auto first = Chip::Open(folder.path(), FixedClock(kNow));
   const auto second = Chip::Open(folder.path(), FixedClock(kNow + 86400));
   ASSERT_TRUE(first && second);
-  EXPECT_NE(second->collateral(), first->collateral());
+  EXPECT_NE(Bundle(*second), Bundle(*first));
   EXPECT_EQ(second->root_certificate(), first->root_certificate());
   const auto info = ParseJson(Text(Bundle(*second), "tcb_info"));
   ASSERT_TRUE(info);

@@ -1,3 +1,4 @@
+#include "sim/find_named.h"
 #include "sim/platform.h"
 #include "sim/tdx_quote.h"
 
@@ -67,14 +68,7 @@ constexpr Defect kDefects[] = {
 std::span<const Defect> AllDefects() { return kDefects; }
 
 Result<const Defect*> FindDefect(std::string_view name) {
-  std::string known;
-  for (const Defect& defect : kDefects) {
-    if (defect.name == name) return &defect;
-    if (!defect.name.empty()) known += (known.empty() ? "" : ", ") + std::string(defect.name);
-  }
-  return Fail(MakeError("input.malformed", "there is no such defect")
-                  .Expected("one of " + known)
-                  .Found(std::string(name)));
+  return FindNamed(std::span<const Defect>(kDefects), name);
 }
 
 }  // namespace cce::sim

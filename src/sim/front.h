@@ -5,8 +5,10 @@
 //   report/            mkdir report/NAME makes a report with these files, rmdir removes it
 //   report/NAME/inblob       write-only, at most 64 bytes, taken over when it is closed
 //   report/NAME/outblob      read-only, evidence over the inblob; made at the first read after a
-//   write report/NAME/provider     read-only report/NAME/generation   read-only, the number of
-//   writes so far
+//   write
+//   report/NAME/auxblob      read-only, what came with the evidence; only where the TEE has such
+//   report/NAME/provider     read-only
+//   report/NAME/generation   read-only, the number of writes so far
 //
 // Reading is from a copy made at the first read of each open file, as in configfs.
 #pragma once

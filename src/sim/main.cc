@@ -10,6 +10,7 @@
 #include "sim/chip.h"
 #include "sim/measure.h"
 #include "sim/server.h"
+#include "sim/snp_report.h"
 #include "sim/tdx_quote.h"
 
 namespace cce::sim {
@@ -19,26 +20,55 @@ struct Arguments {
   std::string state;
   std::string out;
   std::string guest = "process";
+  std::string tee = "tdx";
+  std::string snp_product = "Milan";
+  std::string defect;
   std::vector<std::string> roles;
   ServeOptions serve;
 };
 
 void Print(const std::string& line) { std::puts(line.c_str()); }
 
+Result<SnpChip> OpenSnp(const Arguments& a) {
+  return SnpChip::Open(SnpFolder(a.state, a.snp_product), a.snp_product, SystemClock());
+}
+
+// Makes what is missing and prints the root.
 Result<> Init(const Arguments& a) {
-  ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
-  ASSIGN_OR_RETURN(const std::string root, chip.RootJson());
+  std::string root;
+  if (a.tee == "snp") {
+    ASSIGN_OR_RETURN(const SnpChip chip, OpenSnp(a));
+    ASSIGN_OR_RETURN(root, chip.RootJson());
+  } else {
+    ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
+    ASSIGN_OR_RETURN(root, chip.RootJson());
+  }
   Print(root);
   return {};
 }
 
 Result<> WriteCollateral(const Arguments& a) {
-  ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
+  ASSIGN_OR_RETURN(const CollateralDefect* defect, FindCollateralDefect(a.defect));
+  CollateralSpec spec = CollateralSpec::At(SystemClock().Now());
+  if (defect->change != nullptr) defect->change(spec);
+  json::object bundle;
+  if (a.tee == "snp") {
+    ASSIGN_OR_RETURN(const SnpChip chip, OpenSnp(a));
+    ASSIGN_OR_RETURN(const Bytes crl, chip.NewCrl(spec));
+    bundle = chip.Bundle(crl);
+  } else {
+    ASSIGN_OR_RETURN(const Chip chip, Chip::Open(a.state, SystemClock()));
+    TdxDocuments documents = chip.documents();
+    if (defect->change != nullptr) {
+      ASSIGN_OR_RETURN(documents, chip.NewDocuments(spec));
+    }
+    bundle = chip.Bundle(documents);
+  }
   if (a.out.empty() || a.out == "-") {
-    Print(chip.collateral());
+    Print(ToJson(bundle));
     return {};
   }
-  return WriteFileAtomic(a.out, AsBytes(chip.collateral()));
+  return WriteFileAtomic(a.out, AsBytes(ToJson(bundle)));
 }
 
 Result<> PrintMeasurement(const Arguments& a) {
@@ -48,12 +78,20 @@ Result<> PrintMeasurement(const Arguments& a) {
   return {};
 }
 
-Result<> PrintDefects() {
-  for (const Defect& defect : AllDefects()) {
-    if (defect.name.empty()) continue;
-    std::printf("%-20.*s %.*s\n", static_cast<int>(defect.name.size()), defect.name.data(),
-                static_cast<int>(defect.meaning.size()), defect.meaning.data());
+template <typename Row>
+void PrintRows(const char* title, std::span<const Row> rows) {
+  std::printf("%s:\n", title);
+  for (const Row& row : rows) {
+    if (row.name.empty()) continue;
+    std::printf("  %-22.*s %.*s\n", static_cast<int>(row.name.size()), row.name.data(),
+                static_cast<int>(row.meaning.size()), row.meaning.data());
   }
+}
+
+Result<> PrintDefects() {
+  PrintRows("TDX evidence", AllDefects());
+  PrintRows("SNP evidence", AllSnpDefects());
+  PrintRows("collateral", AllCollateralDefects());
   return {};
 }
 
@@ -68,7 +106,16 @@ void AddServe(CLI::App& app, Arguments& a) {
       app.add_option("--file", a.serve.files, "role=PATH, measured for the permanent front");
   app.add_option("--front", a.serve.front, "name of the permanent front")->needs(mount);
   app.add_option("--guest", a.serve.guest, "guest kind of the permanent front: " + GuestKinds());
+  app.add_option("--tee", a.serve.tee, "TEE of the permanent front")
+      ->check(CLI::IsMember({"tdx", "snp"}));
+  app.add_option("--snp-product", a.serve.snp_product, "Milan, Genoa or Turin")
+      ->capture_default_str();
   app.add_option("--defect", a.serve.defect, "give defective evidence (see tsm-sim defects)");
+  CLI::Option* const port = app.add_option(
+      "--collateral-port", a.serve.collateral_port,
+      "serve the collateral over HTTP at this port of the loopback interface; 0: any free one");
+  app.add_option("--collateral-defect", a.serve.collateral_defect, "serve defective collateral")
+      ->needs(port);
   mount->needs(file);
   file->needs(mount);
 }
@@ -78,12 +125,18 @@ int Main(int argc, char** argv) {
   CLI::App app{"A simulated TEE chip, for development"};
   app.require_subcommand(1);
   CLI::App* const init = app.add_subcommand("init", "make the chip's keys and certificates");
-  init->add_option("--state", a.state, "folder of the chip's keys")->required();
   CLI::App* const root = app.add_subcommand("root", "print the root certificate and its digests");
-  root->add_option("--state", a.state, "folder of the chip's keys")->required();
   CLI::App* const collateral = app.add_subcommand("collateral", "write the collateral bundle");
-  collateral->add_option("--state", a.state, "folder of the chip's keys")->required();
+  for (CLI::App* const command : {init, root, collateral}) {
+    command->add_option("--state", a.state, "folder of the chip's keys")->required();
+    command->add_option("--tee", a.tee, "which half of the chip")
+        ->check(CLI::IsMember({"tdx", "snp"}))
+        ->capture_default_str();
+    command->add_option("--snp-product", a.snp_product, "Milan, Genoa or Turin")
+        ->capture_default_str();
+  }
   collateral->add_option("--out", a.out, "file (default: standard output)");
+  collateral->add_option("--defect", a.defect, "a defect of collateral (see tsm-sim defects)");
   CLI::App* const measure = app.add_subcommand("measure", "print what the chip would measure");
   measure->add_option("--guest", a.guest, "guest kind: " + GuestKinds())->capture_default_str();
   measure->add_option("--role", a.roles, "role=FILE, in the machine's own order")->required();

@@ -61,14 +61,19 @@ Result<uint64_t> CopyInto(int target, int source) {
   }
 }
 
-Result<crypto::Sha384Digest> HashSealed(int fd, uint64_t size) {
-  if (size == 0) return crypto::Sha384({});
-  void* const map = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (map == MAP_FAILED) return FailErrno("mapping a sealed file", errno);
-  const crypto::Sha384Digest digest =
-      crypto::Sha384({static_cast<const uint8_t*>(map), static_cast<size_t>(size)});
-  munmap(map, size);
-  return digest;
+Result<> HashSealed(SealedFile& file) {
+  ByteView bytes;
+  void* map = nullptr;
+  if (file.size != 0) {
+    map = mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, file.fd.get(), 0);
+    if (map == MAP_FAILED) return FailErrno("mapping a sealed file", errno);
+    bytes = {static_cast<const uint8_t*>(map), static_cast<size_t>(file.size)};
+  }
+  file.digest = crypto::Sha384(bytes);
+  // Only a launch document's is of use, and large files need not be read twice.
+  if (file.role == protocol::kLaunchDocumentRole) file.sha256 = crypto::Sha256(bytes);
+  if (map != nullptr) munmap(map, file.size);
+  return {};
 }
 
 // As TDG.MR.RTMR.EXTEND: the old value and a SHA-384 digest of the event.
@@ -107,7 +112,7 @@ Result<SealedFile> SealFile(std::string role, int fd) {
   const std::string self = "/proc/self/fd/" + std::to_string(writable.get());
   out.fd = UniqueFd(open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!out.fd.valid()) return FailErrno("opening a sealed memfd", errno);
-  ASSIGN_OR_RETURN(out.digest, HashSealed(out.fd.get(), out.size));
+  TRY(HashSealed(out));
   return out;
 }
 
@@ -129,6 +134,7 @@ Result<protocol::ChipMeasurement> Measure(const std::string& guest,
                                       {AsBytes(guest), AsBytes(file.role), ByteView(file.digest)}));
     } else if (file.role == protocol::kLaunchDocumentRole) {
       out.mrconfigid = file.digest;
+      out.host_data = file.sha256;
     } else {
       Extend(out.rtmr[file.role == kCommandLineRole ? 2 : 1], file);
     }
@@ -137,6 +143,9 @@ Result<protocol::ChipMeasurement> Measure(const std::string& guest,
     return Fail("input.malformed", "a guest of kind " + guest + " needs a file for the role " +
                                        std::string(kind->first_role));
   }
+  out.launch_digest =
+      crypto::Sha384(Frame("cce4long/v1/sim-launch-digest",
+                           {ByteView(out.mrtd), ByteView(out.rtmr[1]), ByteView(out.rtmr[2])}));
   return out;
 }
 

@@ -22,6 +22,7 @@ struct SealedFile {
   UniqueFd fd;  // a memfd, opened read-only, all seals set
   uint64_t size = 0;
   crypto::Sha384Digest digest{};  // of the sealed bytes
+  crypto::Sha256Digest sha256{};  // the same, of a launch document only
 };
 
 // Copies the regular file behind `fd` from its beginning; its position is left alone.

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "crypto/format_vectors.h"
 #include "sim/test_folder.h"
 
 namespace cce::sim {
@@ -78,18 +79,15 @@ TEST(Measure, Vector) {
   files.push_back(Sealed(folder, "launch-document", "{}"));
   const auto got = Measure("process", files);
   ASSERT_TRUE(got) << FormatError(got.error());
-  EXPECT_EQ(ToHex(got->mrtd),
-            "a13f6bff8be9bd20aca92407a712259db85fabe2a6e6e1d4"
-            "a66141d083f4ff6381f6e2843e5263fb025225e681b47cb3");
+  const FormatVectors vectors("simulated-chip.md");
+  EXPECT_EQ(ToHex(got->mrtd), vectors.Text("mrtd"));
   EXPECT_EQ(ToHex(got->rtmr[0]), std::string(96, '0'));
-  EXPECT_EQ(ToHex(got->rtmr[1]),
-            "e70d2ac6d20812dc0b90e709c82d922f6516f0fe474a754a"
-            "addc05448720b55f0476f427b0758ccc8e899c37a3ff770b");
-  EXPECT_EQ(ToHex(got->rtmr[2]),
-            "f43087aefd052148ca23c61da89c13e32c014c4ee1011271"
-            "37b46e93edb6e589ec73615bc1e37daaeeec1eb457379b47");
+  EXPECT_EQ(ToHex(got->rtmr[1]), vectors.Text("rtmr1"));
+  EXPECT_EQ(ToHex(got->rtmr[2]), vectors.Text("rtmr2"));
   EXPECT_EQ(ToHex(got->rtmr[3]), std::string(96, '0'));
-  EXPECT_EQ(got->mrconfigid, crypto::Sha384(AsBytes("{}")));
+  EXPECT_EQ(ToHex(got->mrconfigid), vectors.Text("mrconfigid"));
+  EXPECT_EQ(ToHex(got->launch_digest), vectors.Text("launch_digest"));
+  EXPECT_EQ(ToHex(got->host_data), vectors.Text("host_data"));
 }
 
 TEST(Measure, EveryByteNameAndOrderCounts) {
@@ -101,6 +99,12 @@ TEST(Measure, EveryByteNameAndOrderCounts) {
     return *Measure(guest, files);
   };
   const auto base = measure("process", {{"tee-agent", "a"}, {"x", "1"}, {"y", "2"}});
+  EXPECT_NE(base.launch_digest,
+            measure("process", {{"tee-agent", "a"}, {"x", "1"}, {"y", "3"}}).launch_digest);
+  EXPECT_EQ(
+      base.launch_digest,
+      measure("process", {{"tee-agent", "a"}, {"x", "1"}, {"launch-document", "{}"}, {"y", "2"}})
+          .launch_digest);
   EXPECT_NE(base.mrtd, measure("process", {{"tee-agent", "b"}, {"x", "1"}, {"y", "2"}}).mrtd);
   EXPECT_NE(base.rtmr[1], measure("process", {{"tee-agent", "a"}, {"x", "1"}, {"y", "3"}}).rtmr[1]);
   EXPECT_NE(base.rtmr[1], measure("process", {{"tee-agent", "a"}, {"z", "1"}, {"y", "2"}}).rtmr[1]);

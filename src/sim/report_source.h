@@ -17,6 +17,9 @@ class ReportSource {
   // Evidence over `inblob` (1 to 64 bytes). input.malformed where the TEE does not take such an
   // inblob.
   virtual Result<Bytes> NewReport(ByteView inblob) const = 0;
+  // What the kernel shows in `auxblob`; a front of a source without one has no such file.
+  virtual bool has_auxiliary() const { return false; }
+  virtual Bytes Auxiliary() const { return {}; }
 };
 
 }  // namespace cce::sim

@@ -23,9 +23,10 @@ struct AttributeInfo {
   mode_t permissions;
   uint64_t size;
 };
-constexpr std::array<AttributeInfo, 4> kAttributes = {{
+constexpr std::array<AttributeInfo, 5> kAttributes = {{
     {"inblob", NodeKind::kInblob, 0200, 0},
     {"outblob", NodeKind::kOutblob, 0400, 0},
+    {"auxblob", NodeKind::kAuxblob, 0400, 0},
     {"provider", NodeKind::kProvider, 0444, kTextFileSize},
     {"generation", NodeKind::kGeneration, 0444, kTextFileSize},
 }};
@@ -59,6 +60,10 @@ Reports::Report* Reports::Find(uint64_t inode) {
   return const_cast<Report*>(std::as_const(*this).Find(inode));
 }
 
+bool Reports::Has(NodeKind kind) const {
+  return kind != NodeKind::kAuxblob || source_->has_auxiliary();
+}
+
 int Reports::Info(uint64_t inode, NodeInfo& out) const {
   if (inode == kRootInode || inode == kReportsInode) {
     out = Folder(inode);
@@ -70,7 +75,7 @@ int Reports::Info(uint64_t inode, NodeInfo& out) const {
     return 0;
   }
   const AttributeInfo* attribute = FindAttribute(KindOf(inode));
-  if (attribute == nullptr) return ENOENT;
+  if (attribute == nullptr || !Has(attribute->kind)) return ENOENT;
   out = AttributeNode(ReportOf(inode), *attribute);
   return 0;
 }
@@ -89,6 +94,7 @@ int Reports::List(uint64_t inode, std::vector<DirectoryEntry>& out) const {
   if (Find(inode) == nullptr) return ENOENT;
   if (KindOf(inode) != NodeKind::kFolder) return ENOTDIR;
   for (const AttributeInfo& attribute : kAttributes) {
+    if (!Has(attribute.kind)) continue;
     out.push_back({std::string(attribute.name), AttributeNode(ReportOf(inode), attribute)});
   }
   return 0;
@@ -161,9 +167,11 @@ int Reports::Evidence(Report& report) {
   if (report.inblob.empty()) return EINVAL;
   if (!report.outblob.empty() && report.read_generation == report.write_generation) return 0;
   report.outblob.clear();
+  report.auxblob.clear();
   Result<Bytes> evidence = source_->NewReport(report.inblob);
   if (!evidence) return evidence.error().code == "input.malformed" ? EINVAL : EIO;
   report.outblob = std::move(*evidence);
+  report.auxblob = source_->Auxiliary();
   report.read_generation = report.write_generation;
   return 0;
 }
@@ -175,6 +183,10 @@ int Reports::Fill(OpenFile& file) {
     case NodeKind::kOutblob:
       if (const int error = Evidence(*report); error != 0) return error;
       file.data = report->outblob;
+      break;
+    case NodeKind::kAuxblob:
+      if (const int error = Evidence(*report); error != 0) return error;
+      file.data = report->auxblob;
       break;
     case NodeKind::kProvider:
       file.data = ToBytes(std::string(source_->provider()) + "\n");

@@ -17,7 +17,15 @@
 namespace cce::sim {
 
 // What an inode number means. 1 is the root, 2 is report/; report N owns the numbers from 16 N on.
-enum class NodeKind : uint64_t { kFolder = 0, kInblob, kOutblob, kProvider, kGeneration, kCount };
+enum class NodeKind : uint64_t {
+  kFolder = 0,
+  kInblob,
+  kOutblob,
+  kAuxblob,
+  kProvider,
+  kGeneration,
+  kCount
+};
 constexpr uint64_t kRootInode = 1;
 constexpr uint64_t kReportsInode = 2;
 
@@ -59,6 +67,7 @@ class Reports {
     std::string name;
     Bytes inblob;
     Bytes outblob;
+    Bytes auxblob;
     uint64_t write_generation = 0;
     uint64_t read_generation = 0;
   };
@@ -72,6 +81,8 @@ class Reports {
   int NewHandle(OpenFile file, uint64_t& handle);
   const Report* Find(uint64_t inode) const;
   Report* Find(uint64_t inode);
+  // Whether this front has the attribute at all.
+  bool Has(NodeKind kind) const;
   int Fill(OpenFile& file);
   int Evidence(Report& report);
 

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <list>
+#include <mutex>
 #include <optional>
 #include <thread>
 
@@ -25,8 +26,10 @@
 #include "base/log.h"
 #include "protocol/simulated_chip.h"
 #include "sim/chip.h"
+#include "sim/collateral_service.h"
 #include "sim/front.h"
 #include "sim/measure.h"
+#include "sim/snp_report.h"
 #include "sim/tdx_quote.h"
 
 namespace cce::sim {
@@ -57,13 +60,6 @@ class FrontFolder {
   std::string path_;
 };
 
-Result<std::unique_ptr<const ReportSource>> NewSource(const Chip& chip,
-                                                      const protocol::ChipMeasurement& measurement,
-                                                      const std::string& defect) {
-  ASSIGN_OR_RETURN(const Defect* row, FindDefect(defect));
-  return std::make_unique<TdxQuoteSource>(chip, measurement, *row);
-}
-
 class Server {
  public:
   Server(Chip chip, const ServeOptions& options) : chip_(std::move(chip)), options_(options) {}
@@ -79,7 +75,13 @@ class Server {
     std::atomic<bool> done = false;
     std::thread thread;
   };
+  // Made at the first machine or request that needs it: its keys take seconds to find.
+  Result<const SnpChip*> Snp();
+  Result<std::unique_ptr<const ReportSource>> NewSource(
+      const std::string& tee, const protocol::ChipMeasurement& measurement,
+      const std::string& defect);
   Result<> PrepareRunFolder();
+  Result<> StartCollateralService();
   Result<> StartPermanentFront();
   void AnnounceReady() const;
   void Stop();
@@ -90,6 +92,10 @@ class Server {
 
   const Chip chip_;
   const ServeOptions options_;
+  const Clock& clock_ = SystemClock();
+  std::mutex snp_mutex_;
+  std::optional<const SnpChip> snp_;
+  std::unique_ptr<net::HttpServer> collateral_;
   std::string run_;    // absolute
   std::string mount_;  // of the permanent front, absolute
   UniqueFd run_lock_;
@@ -99,6 +105,38 @@ class Server {
   std::optional<protocol::ChipMeasurement> permanent_;
   std::list<Worker> workers_;
 };
+
+Result<const SnpChip*> Server::Snp() {
+  const std::scoped_lock lock(snp_mutex_);
+  if (!snp_) {
+    ASSIGN_OR_RETURN(SnpChip chip, SnpChip::Open(SnpFolder(options_.state, options_.snp_product),
+                                                 options_.snp_product, clock_));
+    snp_.emplace(std::move(chip));
+  }
+  return &*snp_;
+}
+
+Result<std::unique_ptr<const ReportSource>> Server::NewSource(
+    const std::string& tee, const protocol::ChipMeasurement& measurement,
+    const std::string& defect) {
+  if (tee == "snp") {
+    ASSIGN_OR_RETURN(const SnpDefect* row, FindSnpDefect(defect));
+    ASSIGN_OR_RETURN(const SnpChip* chip, Snp());
+    return std::make_unique<SnpReportSource>(*chip, measurement, *row);
+  }
+  ASSIGN_OR_RETURN(const Defect* row, FindDefect(defect));
+  return std::make_unique<TdxQuoteSource>(chip_, measurement, *row);
+}
+
+Result<> Server::StartCollateralService() {
+  ASSIGN_OR_RETURN(const CollateralDefect* defect,
+                   FindCollateralDefect(options_.collateral_defect));
+  ASSIGN_OR_RETURN(
+      collateral_,
+      net::HttpServer::Start({.port = *options_.collateral_port, .worker_threads = 4},
+                             CollateralRoutes(chip_, [this] { return Snp(); }, clock_, *defect)));
+  return {};
+}
 
 Result<> Server::PrepareRunFolder() {
   run_ = options_.run;
@@ -127,7 +165,7 @@ Result<> Server::StartPermanentFront() {
   if (error) return Fail("io.failed", options_.mount + ": " + error.message());
   ASSIGN_OR_RETURN(const std::vector<SealedFile> files, SealNamedFiles(options_.files));
   ASSIGN_OR_RETURN(permanent_, Measure(options_.guest, files));
-  ASSIGN_OR_RETURN(auto source, NewSource(chip_, *permanent_, options_.defect));
+  ASSIGN_OR_RETURN(auto source, NewSource(options_.tee, *permanent_, options_.defect));
   ASSIGN_OR_RETURN(auto front, Front::Mount(mount_, std::move(source)));
   Worker& worker = workers_.emplace_back();
   worker.thread = std::thread([this, &worker, front = std::move(front)]() mutable {
@@ -159,6 +197,7 @@ Result<> Server::Start() {
     TRY(PrepareRunFolder());
     ASSIGN_OR_RETURN(listener_, protocol::ListenSeqpacket(options_.socket));
   }
+  if (options_.collateral_port) TRY(StartCollateralService());
   AnnounceReady();
   return {};
 }
@@ -171,6 +210,7 @@ void Server::AnnounceReady() const {
                                  {"mount", mount_},
                                  {"measurement", protocol::ChipMeasurementToJson(*permanent_)}};
   }
+  if (collateral_) line["collateral"] = "http://127.0.0.1:" + std::to_string(collateral_->port());
   std::puts(ToJson(line).c_str());
   std::fflush(stdout);
 }
@@ -231,7 +271,7 @@ Result<> Server::ServeMachine(int connection) {
   }
   message.fds.clear();
   ASSIGN_OR_RETURN(const protocol::ChipMeasurement measurement, Measure(create.guest, files));
-  ASSIGN_OR_RETURN(auto source, NewSource(chip_, measurement,
+  ASSIGN_OR_RETURN(auto source, NewSource(create.tee, measurement,
                                           create.defect.empty() ? options_.defect : create.defect));
   ASSIGN_OR_RETURN(const FrontFolder folder, FrontFolder::New(run_));
   ASSIGN_OR_RETURN(const auto front, Front::Mount(folder.path(), std::move(source)));
@@ -242,7 +282,11 @@ Result<> Server::ServeMachine(int connection) {
       fds));
   files.clear();  // the launcher holds them now
   Log(LogLevel::kInfo, "machine created",
-      {{"front", folder.path()}, {"guest", create.guest}, {"mrtd", ToHex(measurement.mrtd)}});
+      {{"front", folder.path()},
+       {"tee", create.tee},
+       {"guest", create.guest},
+       {"mrtd", ToHex(measurement.mrtd)},
+       {"launch_digest", ToHex(measurement.launch_digest)}});
   front->Serve({connection, stop_.get()});
   Log(LogLevel::kInfo, "machine ended", {{"front", folder.path()}});
   return {};
@@ -260,6 +304,7 @@ void Server::Reap() {
 }
 
 void Server::Stop() {
+  collateral_.reset();
   const uint64_t one = 1;
   if (stop_.valid()) (void)!write(stop_.get(), &one, sizeof(one));
   for (Worker& worker : workers_) {
@@ -272,11 +317,15 @@ void Server::Stop() {
 }  // namespace
 
 Result<> Serve(const ServeOptions& options) {
-  if (options.socket.empty() && options.mount.empty()) {
-    return Fail("input.missing_member", "serve needs --socket, or --front with --mount and --file");
+  if (options.socket.empty() && options.mount.empty() && !options.collateral_port) {
+    return Fail("input.missing_member",
+                "serve needs --socket, --collateral-port, or --mount with --file");
   }
   // Before anything exists: a wrong name is an error at start, not at the first machine.
-  if (const auto defect = FindDefect(options.defect); !defect) return Unexpected(defect.error());
+  const auto defect = FindDefect(options.defect);
+  if (!defect && !FindSnpDefect(options.defect)) return Unexpected(defect.error());
+  const auto product = FindSnpProduct(options.snp_product);
+  if (!product) return Unexpected(product.error());
   ASSIGN_OR_RETURN(Chip chip, Chip::Open(options.state, SystemClock()));
   Server server(std::move(chip), options);
   TRY(server.Start());

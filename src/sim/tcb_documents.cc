@@ -11,14 +11,6 @@
 namespace cce::sim {
 namespace {
 
-// The service writes hex in upper case.
-std::string UpperHex(ByteView bytes) {
-  std::string out = ToHex(bytes);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
-  return out;
-}
-
 json::array Components(const ByteArray<16>& svns) {
   json::array out;
   for (const uint8_t svn : svns) out.push_back(json::object{{"svn", svn}});
@@ -60,14 +52,21 @@ json::object ModuleIdentity(std::string_view id) {
 
 }  // namespace
 
-std::string TcbInfoDocument(UnixSeconds issued, UnixSeconds next_update) {
+std::string UpperHex(ByteView bytes) {
+  std::string out = ToHex(bytes);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 32) : c; });
+  return out;
+}
+
+std::string TcbInfoDocument(const CollateralSpec& spec) {
   static_assert(kModuleMajor == 1, "the identity of the platform's module is TDX_01");
   return ToJson(json::object{
       {"id", "TDX"},
       {"version", 3},
-      {"issueDate", FormatTime(issued)},
-      {"nextUpdate", FormatTime(next_update)},
-      {"fmspc", UpperHex(kFmspc)},
+      {"issueDate", FormatTime(spec.tcb_info.from)},
+      {"nextUpdate", FormatTime(spec.tcb_info.until)},
+      {"fmspc", UpperHex(spec.fmspc)},
       {"pceId", UpperHex(kPceId)},
       {"tcbType", 0},
       {"tcbEvaluationDataNumber", kTcbEvaluationDataNumber},
@@ -80,7 +79,7 @@ std::string TcbInfoDocument(UnixSeconds issued, UnixSeconds next_update) {
                    PlatformLevel(kOldTcb, kOldTcbDate, "OutOfDate", kOldTcbAdvisory)}}});
 }
 
-std::string QeIdentityDocument(UnixSeconds issued, UnixSeconds next_update) {
+std::string QeIdentityDocument(const CollateralSpec& spec) {
   // The mask leaves MODE64BIT (bit 2) open and compares all other flags; XFRM is not compared.
   ByteArray<16> mask{};
   std::fill_n(mask.begin(), 8, uint8_t{0xFF});
@@ -88,10 +87,10 @@ std::string QeIdentityDocument(UnixSeconds issued, UnixSeconds next_update) {
   ByteArray<16> attributes{};
   for (size_t i = 0; i < attributes.size(); ++i) attributes[i] = kQeAttributes[i] & mask[i];
   return ToJson(json::object{
-      {"id", "TD_QE"},
+      {"id", spec.qe_id},
       {"version", 2},
-      {"issueDate", FormatTime(issued)},
-      {"nextUpdate", FormatTime(next_update)},
+      {"issueDate", FormatTime(spec.qe_identity.from)},
+      {"nextUpdate", FormatTime(spec.qe_identity.until)},
       {"tcbEvaluationDataNumber", kTcbEvaluationDataNumber},
       {"miscselect", "00000000"},
       {"miscselectMask", "FFFFFFFF"},

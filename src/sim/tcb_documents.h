@@ -5,11 +5,13 @@
 
 #include <string>
 
-#include "base/clock.h"
+#include "sim/collateral_spec.h"
 
 namespace cce::sim {
 
-std::string TcbInfoDocument(UnixSeconds issued, UnixSeconds next_update);
-std::string QeIdentityDocument(UnixSeconds issued, UnixSeconds next_update);
+std::string TcbInfoDocument(const CollateralSpec& spec);
+std::string QeIdentityDocument(const CollateralSpec& spec);
+// As the service writes FMSPC and other hex: in upper case.
+std::string UpperHex(ByteView bytes);
 
 }  // namespace cce::sim
