@@ -188,7 +188,7 @@ Result<> AddRevoked(X509_CRL* crl, X509* certificate, bool indirect, UnixSeconds
       X509_CRL_add0_revoked(crl, revoked.get()) != 1) {
     return OpenSslFailed("adding an entry to a CRL");
   }
-  (void)revoked.release();  // the CRL owns it now
+  [[maybe_unused]] X509_REVOKED* const owned_by_the_crl = revoked.release();
   return {};
 }
 

@@ -276,6 +276,7 @@ Result<> Server::ServeMachine(int connection) {
   ASSIGN_OR_RETURN(const FrontFolder folder, FrontFolder::New(run_));
   ASSIGN_OR_RETURN(const auto front, Front::Mount(folder.path(), std::move(source)));
   std::vector<int> fds;
+  fds.reserve(files.size());
   for (const SealedFile& file : files) fds.push_back(file.fd.get());
   TRY(protocol::SendFdMessage(
       connection, protocol::EncodeChipCreated({.front = folder.path(), .measurement = measurement}),

@@ -245,7 +245,7 @@ Result<Bytes> SnpChip::Sign(Vek vek, ByteView message) const {
   const uint8_t* p = der.data();
   const std::unique_ptr<ECDSA_SIG, crypto::FreeWith<ECDSA_SIG_free>> signature(
       d2i_ECDSA_SIG(nullptr, &p, static_cast<long>(size)));
-  Bytes out(2 * kScalarSize);
+  Bytes out(size_t{2} * kScalarSize);
   if (!signature ||
       BN_bn2binpad(ECDSA_SIG_get0_r(signature.get()), out.data(), kScalarSize) != kScalarSize ||
       BN_bn2binpad(ECDSA_SIG_get0_s(signature.get()), out.data() + kScalarSize, kScalarSize) !=
