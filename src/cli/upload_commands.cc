@@ -1,4 +1,7 @@
 // cce dataset upload | finalize | check-receipt | revoke-token
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -9,6 +12,7 @@
 #include "chain/abi.h"
 #include "cli/answer.h"
 #include "cli/dataset_commands.h"
+#include "cli/spool.h"
 #include "cli/uploader.h"
 #include "crypto/signed.h"
 #include "dataset/receipt.h"
@@ -23,6 +27,11 @@ struct Options {
   unsigned threads = 3;
   bool restart = false;
   bool finalize = false;
+  bool full = false;
+  bool tar = false;
+  std::string name;   // of the file that standard input gives
+  std::string spool;  // folder for what comes from a stream
+  std::string chunk = "64K";
 };
 
 constexpr size_t kMaxReceipt = size_t{256} << 10;
@@ -105,22 +114,102 @@ Result<Answer> FinalizeDraft(const Settings& settings, const Options& options, C
                  {"receipt", path}}};
 }
 
+// The name under which the state of this upload is kept.
+Result<std::string> SourceName(const Options& options) {
+  const bool standard_input = options.path == "-";
+  if (options.tar && !options.name.empty()) {
+    return Fail("cli.setting", "--name is for a single file, --tar for an archive");
+  }
+  if (options.tar) {
+    if (standard_input) return std::string("tar:-");
+    std::error_code error;
+    const std::string absolute = std::filesystem::canonical(options.path, error).string();
+    if (error) return FailErrno(options.path, error.value());
+    return "tar:" + absolute;
+  }
+  if (standard_input != !options.name.empty()) {
+    return Fail(MakeError("cli.setting", "standard input is one file, or an archive")
+                    .Expected("- with --name NAME, or - with --tar"));
+  }
+  return standard_input ? "stdin:" + options.name : options.path;
+}
+
+bool IsStream(const UploadState& state) {
+  return state.path.starts_with("stdin:") || state.path.starts_with("tar:");
+}
+
+// Reads the stream to its end.
+Result<Spooled> Spool(const Settings& settings, const Options& options, const UploadState& state) {
+  std::string folder = options.spool;
+  if (folder.empty()) {
+    const char* temporary = std::getenv("TMPDIR");
+    folder = temporary == nullptr || *temporary == '\0' ? "/var/tmp" : temporary;
+  }
+  Progress progress("read", 0, 0, settings.json);
+  if (!options.tar) {
+    return SpoolFile(STDIN_FILENO, options.name, state.begun_at, folder, progress);
+  }
+  if (options.path == "-") return SpoolTar(STDIN_FILENO, folder, progress);
+  const UniqueFd tar(::open(options.path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!tar.valid()) return FailErrno(options.path, errno);
+  return SpoolTar(tar.get(), folder, progress);
+}
+
+// What is to be sent, after comparing with what cced has.
+Result<dataset::UploadPlan> MakePlan(const Settings& settings, const Options& options,
+                                     Client& client, const UploadState& state,
+                                     const protocol::DraftStatus& status, Spooled* spooled) {
+  dataset::PlanOptions plan;
+  plan.chunk_log2 = state.chunk_kib == 256 ? 18 : 16;
+  dataset::Comparison comparison{.threads = options.threads};
+  std::optional<dataset::KnownFiles> known;
+  std::optional<Progress> progress;
+  if (status.base && state.base == status.base->snapshot) {
+    ASSIGN_OR_RETURN(known, FetchKnownFiles(client, state, *status.base));
+    comparison.known = &*known;
+    progress.emplace("compare", 0, 0, settings.json);
+    comparison.progress = [&progress](uint64_t bytes, bool ends_file) {
+      progress->Add(static_cast<int64_t>(bytes), ends_file ? 1 : 0);
+    };
+  }
+  if (spooled == nullptr) return dataset::UploadPlan::Scan(state.path, plan, comparison);
+  return dataset::UploadPlan::FromSpool(std::move(spooled->file), std::move(spooled->entries), plan,
+                                        comparison);
+}
+
 Result<Answer> Upload(const Settings& settings, const Options& options) {
   ASSIGN_OR_RETURN(const chain::EthAddress dataset, chain::ParseAddress(options.dataset));
+  ASSIGN_OR_RETURN(const std::string source, SourceName(options));
   ASSIGN_OR_RETURN(const UploadStates states, UploadStates::Open(settings));
-  ASSIGN_OR_RETURN(UploadState state, states.FindOrNew(dataset, options.path));
+  ASSIGN_OR_RETURN(UploadState state, states.FindOrNew(dataset, source));
   if (options.restart) {
     TRY(states.Forget(state));
-    ASSIGN_OR_RETURN(state, states.FindOrNew(dataset, options.path));
+    ASSIGN_OR_RETURN(state, states.FindOrNew(dataset, source));
   }
+  if (!state.base) state.chunk_kib = options.chunk == "256K" ? 256 : 64;
   ASSIGN_OR_RETURN(Client client, Client::Connect(settings));
-  ASSIGN_OR_RETURN(const dataset::UploadPlan plan, dataset::UploadPlan::Scan(state.path));
+  std::optional<Spooled> spooled;
+  if (IsStream(state)) {
+    ASSIGN_OR_RETURN(spooled, Spool(settings, options, state));
+  }
   state.complete.reset();
-  const UploadOptions upload{.threads = options.threads, .quiet = settings.json};
-  const std::function<Result<UploadOutcome>()> ask = [&] {
-    return UploadParts(client, state, plan, upload);
+  const std::function<Result<protocol::DraftStatus>()> ask = [&] {
+    return AskStatus(client, state);
   };
-  ASSIGN_OR_RETURN(const UploadOutcome outcome, WithToken(settings, client, states, state, ask));
+  ASSIGN_OR_RETURN(const protocol::DraftStatus status,
+                   WithToken(settings, client, states, state, ask));
+  if (!state.base) {
+    const bool refer = status.base && !options.full;
+    state.base = refer ? status.base->snapshot : protocol::SnapshotId{};
+    TRY(states.Save(state));
+  }
+  ASSIGN_OR_RETURN(const dataset::UploadPlan plan, MakePlan(settings, options, client, state,
+                                                            status, spooled ? &*spooled : nullptr));
+  const UploadOptions upload{.threads = options.threads, .quiet = settings.json};
+  const std::function<Result<UploadOutcome>()> send = [&] {
+    return UploadParts(client, state, status, plan, upload);
+  };
+  ASSIGN_OR_RETURN(const UploadOutcome outcome, WithToken(settings, client, states, state, send));
   const dataset::ContentCounts& counts = plan.counts();
   CompleteUpload complete;
   ASSIGN_OR_RETURN(complete.root, plan.Root(state.salt));
@@ -129,10 +218,15 @@ Result<Answer> Upload(const Settings& settings, const Options& options) {
   TRY(states.Save(state));
   const std::string sent = std::to_string(counts.files) + " files, " + FormatBytes(counts.bytes) +
                            " in " + std::to_string(outcome.parts) + " parts (" +
-                           std::to_string(outcome.already) + " were there already)";
+                           std::to_string(outcome.already) + " were there already), " +
+                           FormatBytes(outcome.sent_bytes) + " of content sent";
   if (options.finalize) {
     Notice("uploaded " + sent);
-    return FinalizeDraft(settings, options, client, states, state);
+    ASSIGN_OR_RETURN(Answer answer, FinalizeDraft(settings, options, client, states, state));
+    answer.data["parts"] = outcome.parts;
+    answer.data["parts_already_there"] = outcome.already;
+    answer.data["bytes_sent"] = outcome.sent_bytes;
+    return answer;
   }
   const std::string name = protocol::AddressText(dataset);
   return Answer{"uploaded " + sent + "\nnext     cce dataset finalize " + name + "\n",
@@ -140,6 +234,7 @@ Result<Answer> Upload(const Settings& settings, const Options& options) {
                  {"draft", ToHex(state.draft)},
                  {"files", counts.files},
                  {"bytes", counts.bytes},
+                 {"bytes_sent", outcome.sent_bytes},
                  {"parts", outcome.parts},
                  {"parts_already_there", outcome.already}}};
 }
@@ -226,7 +321,15 @@ void AddUploadCommands(CLI::App& dataset, const GlobalOptions& global, int& exit
   CLI::App* upload = dataset.add_subcommand(
       "upload", "send a folder or file, encrypted at cced; resumes after an interruption");
   upload->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  upload->add_option("PATH", options->path, "folder or file")->required();
+  upload->add_option("PATH", options->path, "folder, file, or - for standard input")->required();
+  upload->add_option("--name", options->name, "with -: the name of the file that it gives");
+  upload->add_flag("--tar", options->tar, "PATH is a tar archive: upload what it holds");
+  upload->add_option("--spool", options->spool,
+                     "folder for what comes from a stream (default: $TMPDIR, else /var/tmp)");
+  upload->add_option("--chunk-size", options->chunk, "how much is encrypted at once")
+      ->check(CLI::IsMember({"64K", "256K"}))
+      ->capture_default_str();
+  upload->add_flag("--full", options->full, "send also what the last snapshot holds already");
   upload->add_option("--threads", options->threads, "parts sent at once")
       ->check(CLI::Range(1U, 16U))
       ->capture_default_str();

@@ -16,8 +16,11 @@ std::string EncodeUploadState(const UploadState& s) {
                     {"path", s.path},
                     {"draft", ToHex(s.draft)},
                     {"salt", ToHex(s.salt)},
+                    {"begun_at", s.begun_at},
+                    {"chunk_kib", s.chunk_kib},
                     {"token", s.token},
                     {"token_expires_at", s.token_expires_at}};
+  if (s.base) root["base"] = ToHex(*s.base);
   if (s.complete) {
     const protocol::ContentCountsMessage& c = s.complete->counts;
     root["complete"] = json::object{{"root", ToHex(s.complete->root)},
@@ -36,6 +39,9 @@ Result<UploadState> ReadUploadState(const Document& document) {
   s.path = f.String("path", {.min = 1, .max = 8192});
   s.draft = protocol::HexField<16>(f, "draft");
   s.salt = protocol::HexField<32>(f, "salt");
+  s.begun_at = static_cast<UnixSeconds>(f.Uint("begun_at", {.max = INT64_MAX}));
+  s.chunk_kib = static_cast<unsigned>(f.Uint("chunk_kib", {.max = 256}));
+  if (f.Has("base")) s.base = protocol::HexField<32>(f, "base");
   s.token = f.String("token", {.max = 256});
   s.token_expires_at = static_cast<UnixSeconds>(f.Uint("token_expires_at", {.max = INT64_MAX}));
   if (f.Has("complete")) {
@@ -64,9 +70,12 @@ std::string UploadStates::FileOf(const protocol::DatasetId& dataset,
 
 Result<UploadState> UploadStates::FindOrNew(const protocol::DatasetId& dataset,
                                             const std::string& path) const {
-  std::error_code error;
-  const std::string absolute = std::filesystem::canonical(path, error).string();
-  if (error) return FailErrno(path, error.value());
+  std::string absolute = path;
+  if (!path.starts_with("stdin:") && !path.starts_with("tar:")) {
+    std::error_code error;
+    absolute = std::filesystem::canonical(path, error).string();
+    if (error) return FailErrno(path, error.value());
+  }
   const Result<Document> document = LoadToml(FileOf(dataset, absolute));
   if (document) return ReadUploadState(*document);
   if (document.error().code != "io.not_found") return Fail(document.error());
@@ -75,6 +84,7 @@ Result<UploadState> UploadStates::FindOrNew(const protocol::DatasetId& dataset,
   state.path = absolute;
   state.draft = crypto::RandomArray<16>();
   state.salt = crypto::RandomArray<32>();
+  state.begun_at = SystemClock().Now();
   return state;
 }
 

@@ -20,10 +20,15 @@ struct CompleteUpload {
 
 struct UploadState {
   protocol::DatasetId dataset{};
-  std::string path;  // absolute, of the folder or file
+  std::string path;  // absolute, of the folder or file; of a stream "stdin:NAME" or "tar:PATH"
   protocol::DraftId draft{};
-  ByteArray<32> salt{};  // of the receipt's root
-  std::string token;     // bearer; empty: none
+  ByteArray<32> salt{};      // of the receipt's root
+  UnixSeconds begun_at = 0;  // the time of a file that came from a stream
+  unsigned chunk_kib = 64;
+  // What is referred to in place of being sent; zeros: nothing. Unset until the first parts are
+  // cut.
+  std::optional<protocol::SnapshotId> base;
+  std::string token;  // bearer; empty: none
   UnixSeconds token_expires_at = 0;
   std::optional<CompleteUpload> complete;  // set once every part is acknowledged
 
@@ -39,7 +44,7 @@ class UploadStates {
   static Result<UploadStates> Open(const Settings& settings);
 
   // The upload of this path to this dataset, or a new one with a random draft and salt (not saved
-  // yet). `path` must exist.
+  // yet). `path` must exist, unless it names a stream.
   Result<UploadState> FindOrNew(const protocol::DatasetId& dataset, const std::string& path) const;
   // All of a dataset. Unreadable files are errors.
   Result<std::vector<UploadState>> OfDataset(const protocol::DatasetId& dataset) const;

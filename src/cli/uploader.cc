@@ -12,6 +12,8 @@ namespace {
 
 using dataset::Digest;
 
+constexpr size_t kMaxKnownFiles = size_t{1} << 30;
+
 bool WorthAnotherTry(const Error& error) {
   return error.code == "net.unreachable" || error.code == "net.timeout" ||
          error.code == "net.closed" || error.code == "net.tls" || error.code == "http.busy";
@@ -87,6 +89,7 @@ class Uploader {
     }
     progress_.Add(static_cast<int64_t>(plan_.PartPayload(part)),
                   static_cast<int64_t>(plan_.PartFiles(part)), /*already=*/true);
+    CountSame(part);
     return {};
   }
 
@@ -119,7 +122,13 @@ class Uploader {
                       .Found(ToHex(*acknowledged)));
     }
     progress_.Add(payload - counted, static_cast<int64_t>(plan_.PartFiles(part)));
+    CountSame(part);
     return {};
+  }
+
+  // What is referred to counts as moved, not as sent.
+  void CountSame(uint32_t part) {
+    progress_.Add(static_cast<int64_t>(plan_.PartSame(part)), 0, /*already=*/true);
   }
 
   static Result<Digest> Exchange(net::HttpClient& http, const net::ClientRequest& request) {
@@ -147,10 +156,35 @@ class Uploader {
 
 }  // namespace
 
-Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
+Result<protocol::DraftStatus> AskStatus(Client& client, const UploadState& state) {
+  const bool refers = state.base && *state.base != protocol::SnapshotId{};
+  const std::string query = refers ? "?base=" + ToHex(*state.base) : "";
+  ASSIGN_OR_RETURN(const std::string text, client.Get(DraftPath(state) + query, state.token));
+  return protocol::ReadDraftStatus(text);
+}
+
+Result<dataset::KnownFiles> FetchKnownFiles(Client& client, const UploadState& state,
+                                            const protocol::DraftBase& base) {
+  Bytes list;
+  TRY(client.Download(DraftPath(state) + "/known-files?base=" + ToHex(base.snapshot), state.token,
+                      [&](ByteView bytes) -> Result<> {
+                        if (list.size() + bytes.size() > kMaxKnownFiles) {
+                          return Fail("input.too_large", "the list of known files is too long");
+                        }
+                        Append(list, bytes);
+                        return {};
+                      }));
+  ASSIGN_OR_RETURN(dataset::KnownFiles known,
+                   dataset::KnownFiles::Parse(list, SecretBytes::CopyOf(base.key)));
+  if (known.base() != base.snapshot) {
+    return Fail("net.bad_answer", "the list of known files is of another snapshot");
+  }
+  return known;
+}
+
+Result<UploadOutcome> UploadParts(const Client& client, const UploadState& state,
+                                  const protocol::DraftStatus& status,
                                   const dataset::UploadPlan& plan, const UploadOptions& options) {
-  ASSIGN_OR_RETURN(const std::string text, client.Get(DraftPath(state), state.token));
-  ASSIGN_OR_RETURN(const protocol::DraftStatus status, protocol::ReadDraftStatus(text));
   std::map<uint32_t, Digest> acknowledged;
   for (const protocol::DraftStatus::Part& part : status.parts) {
     if (part.part >= plan.part_count()) {
@@ -160,6 +194,9 @@ Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
     acknowledged.emplace(part.part, part.digest);
   }
   UploadOutcome outcome{plan.part_count(), static_cast<uint32_t>(acknowledged.size())};
+  for (uint32_t part = 0; part < plan.part_count(); ++part) {
+    if (!acknowledged.contains(part)) outcome.sent_bytes += plan.PartPayload(part);
+  }
   TRY(Uploader(client, state, plan, options, std::move(acknowledged)).Run());
   return outcome;
 }

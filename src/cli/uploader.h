@@ -4,6 +4,7 @@
 
 #include "cli/client.h"
 #include "cli/upload_state.h"
+#include "dataset/known_files.h"
 #include "dataset/upload_plan.h"
 
 namespace cce::cli {
@@ -17,12 +18,20 @@ struct UploadOptions {
 
 struct UploadOutcome {
   uint32_t parts = 0;
-  uint32_t already = 0;  // acknowledged before
+  uint32_t already = 0;     // acknowledged before
+  uint64_t sent_bytes = 0;  // content of the parts sent now
 };
 
 // On success every part is acknowledged with the digest of what was read here, and plan.Root works.
 // Errors: upload.part_conflict (a file changed since its part was sent), upload.*, net.*, io.*.
-Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
+Result<UploadOutcome> UploadParts(const Client& client, const UploadState& state,
+                                  const protocol::DraftStatus& status,
                                   const dataset::UploadPlan& plan, const UploadOptions& options);
+
+// What cced has of the draft, and what may be referred to: the state's base where it has one.
+Result<protocol::DraftStatus> AskStatus(Client& client, const UploadState& state);
+// The base's files.
+Result<dataset::KnownFiles> FetchKnownFiles(Client& client, const UploadState& state,
+                                            const protocol::DraftBase& base);
 
 }  // namespace cce::cli

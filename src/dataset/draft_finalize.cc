@@ -1,5 +1,6 @@
 // The second half of DraftWriter: from part records to a snapshot.
 #include <algorithm>
+#include <unordered_map>
 
 #include "dataset/draft_writer.h"
 #include "dataset/index.h"
@@ -35,10 +36,106 @@ Result<PartRecordReader> LoadRecord(CiphertextStore& store, ByteView dek,
   return reader;
 }
 
+// The rows of the new object table, in the order in which the content first needs them: those of
+// the draft's own parts and those shared with the base.
+class ObjectRows {
+ public:
+  ObjectRows(CiphertextStore& store, uint32_t epoch) : store_(store), epoch_(epoch) {}
+
+  Result<uint32_t> Add(const StoredObject& object,
+                       const ByteArray<crypto::kStreamHeaderSize>& header) {
+    return Put(
+        {.name = object.name, .header = header, .sealed_size = object.size, .epoch = epoch_});
+  }
+  // The new row of the base's row.
+  Result<uint32_t> Share(const std::vector<IndexObject>& base, uint32_t row) {
+    const auto known = shared_.find(row);
+    if (known != shared_.end()) return known->second;
+    ASSIGN_OR_RETURN(const uint32_t added, Put(base[row]));
+    shared_.emplace(row, added);
+    return added;
+  }
+  const std::vector<IndexObject>& rows() const { return rows_; }
+
+ private:
+  // What the snapshot will refer to must be there now; its content is authenticated by whoever
+  // reads it.
+  Result<uint32_t> Put(const IndexObject& object) {
+    ASSIGN_OR_RETURN(const auto reader, store_.Open(object.name));
+    if (reader->size() != object.sealed_size) return Corrupt(object.name, "another size");
+    rows_.push_back(object);
+    return static_cast<uint32_t>(rows_.size() - 1);
+  }
+
+  CiphertextStore& store_;
+  uint32_t epoch_;
+  std::vector<IndexObject> rows_;
+  std::unordered_map<uint32_t, uint32_t> shared_;
+};
+
+// The snapshot that a draft's references are to: opened by the first of them.
+class Base {
+ public:
+  Base(CiphertextStore& store, const DatasetId& dataset, uint32_t epoch, ByteView dek,
+       const BaseLookup& lookup)
+      : store_(store), dataset_(dataset), epoch_(epoch), dek_(dek), lookup_(lookup) {}
+
+  // The part that comes now names `snapshot`.
+  Result<> Expect(const SnapshotId& snapshot) {
+    if (snapshot == SnapshotId{} || snapshot == id_) return {};
+    if (id_) return Fail("upload.bad_part", "the parts refer to different snapshots");
+    if (!lookup_) return Fail("upload.no_base", "the draft cannot refer to another snapshot");
+    ASSIGN_OR_RETURN(const SealedIndex index, lookup_(snapshot));
+    ASSIGN_OR_RETURN(scan_, IndexScan::Open(store_, dataset_, epoch_, dek_, index));
+    id_ = snapshot;
+    return {};
+  }
+
+  // The entry that the piece refers to, if it has exactly the content that the piece claims.
+  Result<ScannedFile> Find(const PieceHead& head) {
+    ASSIGN_OR_RETURN(std::optional<ScannedFile> file, scan_->File(head.same->entry));
+    if (!file || file->size != head.attributes.size || file->digest != head.same->digest) {
+      return Fail(MakeError("upload.not_as_before",
+                            "'" + ShowPath(head.path) + "' refers to content that it does not have")
+                      .Expected("the digest and size of entry " + std::to_string(head.same->entry) +
+                                " of the base snapshot"));
+    }
+    for (const Extent& extent : file->extents) {
+      if (scan_->objects()[extent.object].epoch == epoch_) continue;
+      return Fail("upload.no_base", "'" + ShowPath(head.path) + "' lies under another epoch");
+    }
+    return std::move(*file);
+  }
+
+  const std::optional<SnapshotId>& id() const { return id_; }
+  const std::vector<IndexObject>& objects() const { return scan_->objects(); }
+
+ private:
+  CiphertextStore& store_;
+  const DatasetId& dataset_;
+  uint32_t epoch_;
+  ByteView dek_;
+  const BaseLookup& lookup_;
+  std::optional<SnapshotId> id_;
+  std::unique_ptr<IndexScan> scan_;
+};
+
 // Joins pieces to files as they come, in path order, and feeds index and receipt tree.
 class Merger {
  public:
   Merger(IndexWriter& index, const ReceiptSalt& salt) : index_(index), salt_(salt) {}
+
+  // A file that is as it was: its content is the base's, its attributes are new.
+  Result<> AddSame(const PieceHead& head, const ScannedFile& file, ObjectRows& rows,
+                   const std::vector<IndexObject>& base) {
+    TRY(ExpectWhole());
+    path_ = head.path;
+    entry_ = {.attributes = head.attributes, .digest = file.digest, .extents = file.extents};
+    for (Extent& extent : entry_.extents) {
+      ASSIGN_OR_RETURN(extent.object, rows.Share(base, extent.object));
+    }
+    return Write();
+  }
 
   Result<> Add(const RecordedPiece& piece, uint32_t object) {
     const PieceHead& head = piece.head;
@@ -101,8 +198,12 @@ class Merger {
 
   Result<> Close() {
     open_ = false;
+    if (entry_.attributes.type != EntryType::kFolder) entry_.digest = tree_.Root();
+    return Write();
+  }
+
+  Result<> Write() {
     const Attributes& a = entry_.attributes;
-    if (a.type != EntryType::kFolder) entry_.digest = tree_.Root();
     TRY(index_.Add(path_, entry_));
     root_.AddLeafHash(ReceiptLeaf(salt_, path_, a.type, a.size, entry_.digest));
     return {};
@@ -129,14 +230,6 @@ Result<std::vector<PartReceipt>> InOrder(std::vector<PartReceipt> receipts) {
   return receipts;
 }
 
-// What the snapshot will refer to must be there now; its content is authenticated by whoever reads
-// it.
-Result<> CheckThere(CiphertextStore& store, const StoredObject& object) {
-  ASSIGN_OR_RETURN(const auto reader, store.Open(object.name));
-  if (reader->size() != object.size) return Corrupt(object.name, "another size");
-  return {};
-}
-
 std::string ShowCounts(const ContentCounts& c) {
   return std::to_string(c.files) + " files, " + std::to_string(c.folders) + " folders, " +
          std::to_string(c.links) + " links, " + std::to_string(c.bytes) + " bytes";
@@ -145,7 +238,8 @@ std::string ShowCounts(const ContentCounts& c) {
 }  // namespace
 
 Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& receipts,
-                                           const FinalizeRequest& request) const {
+                                           const FinalizeRequest& request,
+                                           const BaseLookup& lookup) const {
   ASSIGN_OR_RETURN(const std::vector<PartReceipt> parts, InOrder(receipts));
   const crypto::StreamContext record_context = ContextOf(kPartLabel, dataset_, epoch_);
   ASSIGN_OR_RETURN(
@@ -154,25 +248,33 @@ Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& recei
   IndexWriter index(dataset_, [&](ByteView bytes) { return sealed_index->Write(bytes); });
   TRY(index.Begin());
   Merger merger(index, request.salt);
-  std::vector<IndexObject> objects;
+  ObjectRows rows(store_, epoch_);
+  Base base(store_, dataset_, epoch_, dek_.Expose(), lookup);
   SnapshotInfo info;
   for (const PartReceipt& receipt : parts) {
     ASSIGN_OR_RETURN(PartRecordReader record,
                      LoadRecord(store_, dek_.Expose(), record_context, draft_, receipt));
     const PartRecordHead& head = record.head();
+    TRY(base.Expect(head.base));
+    uint32_t object = 0;
+    if (head.has_object) {
+      ASSIGN_OR_RETURN(object, rows.Add(head.object, head.object_header));
+    }
     while (true) {
       ASSIGN_OR_RETURN(const std::optional<RecordedPiece> piece, record.Next());
       if (!piece) break;
-      TRY(merger.Add(*piece, static_cast<uint32_t>(objects.size())));
+      if (piece->head.same) {
+        ASSIGN_OR_RETURN(const ScannedFile file, base.Find(piece->head));
+        TRY(merger.AddSame(piece->head, file, rows, base.objects()));
+      } else {
+        TRY(merger.Add(*piece, object));
+      }
     }
-    if (!head.has_object) continue;
-    TRY(CheckThere(store_, head.object));
-    objects.push_back({.name = head.object.name,
-                       .header = head.object_header,
-                       .sealed_size = head.object.size,
-                       .epoch = epoch_});
-    info.objects.push_back(head.object);
   }
+  for (const IndexObject& object : rows.rows()) {
+    info.objects.push_back({.name = object.name, .size = object.sealed_size});
+  }
+  info.base = base.id();
   TRY(merger.ExpectWhole());
   info.counts = index.counts();
   info.root = merger.root();
@@ -186,7 +288,7 @@ Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& recei
                     .Expected(ToHex(request.root))
                     .Found(ToHex(info.root)));
   }
-  TRY(index.Finish(objects));
+  TRY(index.Finish(rows.rows()));
   ASSIGN_OR_RETURN(const SealedObject sealed, sealed_index->Finish());
   info.snapshot = sealed.stored.name;
   info.index_size = sealed.stored.size;

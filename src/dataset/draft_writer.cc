@@ -94,8 +94,11 @@ class PartAcceptor {
 
   // After Read: makes object and record durable.
   Result<PartReceipt> Store(const Digest& digest) {
-    PartRecordHead head{
-        .draft = header_.draft, .part = header_.part, .digest = digest, .pieces = header_.records};
+    PartRecordHead head{.draft = header_.draft,
+                        .part = header_.part,
+                        .digest = digest,
+                        .base = header_.base,
+                        .pieces = header_.records};
     if (object_ != nullptr) {
       TRY(object_->Pad(PaddedSize(object_->written()) - object_->written()));
       ASSIGN_OR_RETURN(const SealedObject sealed, object_->Finish());
@@ -123,12 +126,15 @@ class PartAcceptor {
   Result<> Piece() {
     ASSIGN_OR_RETURN(const ByteView fixed, source_.Take(kPieceHeadSize));
     Bytes raw = ToBytes(fixed);
-    ASSIGN_OR_RETURN(auto parsed, ParsePieceHead(fixed));
-    RecordedPiece piece{.head = std::move(parsed.first)};
-    ASSIGN_OR_RETURN(const ByteView path, source_.Take(parsed.second));
-    Append(raw, path);
-    piece.head.path = AsText(path);
+    ASSIGN_OR_RETURN(PieceHeadStart start, ParsePieceHead(fixed));
+    ASSIGN_OR_RETURN(const ByteView rest, source_.Take(start.path_size + start.same_size));
+    Append(raw, rest);
+    RecordedPiece piece;
+    ASSIGN_OR_RETURN(piece.head, CompletePieceHead(std::move(start), rest));
     TRY(CheckPiece(piece.head));
+    if (piece.head.same && header_.base == SnapshotId{}) {
+      return Fail("upload.bad_part", "a reference in a part that names no snapshot");
+    }
     TRY(CheckTotals(piece.head, raw.size()));
     if (piece.head.attributes.type == EntryType::kLink) {
       TRY(LinkPayload(piece));
@@ -175,7 +181,7 @@ class PartAcceptor {
     if (rest > 0 && target_ != nullptr && object_ == nullptr) {
       ASSIGN_OR_RETURN(
           object_, SealedObjectWriter::New(target_->store, target_->dek, target_->object_context,
-                                           PaddedSize(header_.payload)));
+                                           PaddedSize(header_.payload), header_.chunk_log2));
     }
     if (object_ != nullptr) piece.object_offset = static_cast<uint32_t>(object_->written());
     PieceHasher hasher;

@@ -3,7 +3,10 @@
 // are the draft.
 #pragma once
 
+#include <optional>
+
 #include "base/secret.h"
+#include "dataset/index_scan.h"
 #include "dataset/part_wire.h"
 #include "dataset/upload_plan.h"
 
@@ -33,7 +36,12 @@ struct SnapshotInfo {
   ContentCounts counts;
   Digest root{};
   std::vector<StoredObject> objects;  // content objects in index order, without the index itself
+  std::optional<SnapshotId> base;     // what it shares objects with
 };
+
+// Gives the index of a snapshot of the draft's dataset and epoch; upload.no_base where there is
+// none (any more).
+using BaseLookup = std::function<Result<SealedIndex>(const SnapshotId&)>;
 
 // Thread-safe.
 class DraftWriter {
@@ -51,11 +59,13 @@ class DraftWriter {
                                  const PartReceipt* known = nullptr) const;
 
   // Checks that the parts 0..n-1 are all there and together make whole files in path order,
-  // compares counts and root, writes the index. Repeatable. Memory grows with the number of objects
-  // only. Errors: upload.incomplete, upload.out_of_order, dataset.root_mismatch,
-  // upload.count_mismatch, dataset.corrupt, dataset.missing_object, io.*.
+  // compares counts and root, writes the index. What parts refer to is looked up in their one base
+  // snapshot. Repeatable. Memory grows with the number of objects only. Errors: upload.incomplete,
+  // upload.out_of_order, upload.not_as_before (a reference with another digest than the entry it
+  // names), upload.no_base, dataset.root_mismatch, upload.count_mismatch, dataset.corrupt,
+  // dataset.missing_object, io.*.
   Result<SnapshotInfo> Finalize(const std::vector<PartReceipt>& receipts,
-                                const FinalizeRequest& request) const;
+                                const FinalizeRequest& request, const BaseLookup& base = {}) const;
 
   // Removes the part records, once the snapshot is in the journal.
   Result<> DropRecords(const std::vector<PartReceipt>& receipts) const;

@@ -112,6 +112,8 @@ TEST_F(DraftWriterTest, RefusesHostileLengths) {
           "upload.refused_kind");
   refused([](RawPart& p) { p.pieces[0].head.attributes.type = EntryType::kFolder; },
           "upload.bad_part");
+  refused([](RawPart& p) { p.header.chunk_log2 = 17; }, "upload.bad_part");
+  refused([](RawPart& p) { p.header.chunk_log2 = 30; }, "upload.bad_part");
   refused([](RawPart& p) { p.header.part = 1; }, "upload.wrong_draft");
   refused([](RawPart& p) { p.header.draft[0] ^= 1; }, "upload.wrong_draft");
 }

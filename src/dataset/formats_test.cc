@@ -6,6 +6,7 @@
 
 #include "crypto/format_vectors.h"
 #include "dataset/dataset_fixture.h"
+#include "dataset/known_files.h"
 #include "dataset/memory_store.h"
 #include "dataset/part_record.h"
 
@@ -74,6 +75,43 @@ TEST(DatasetFormats, PartRecord) {
   AppendPartRecordHead(again, reader.head());
   while (const auto piece = reader.Next().value()) AppendRecordedPiece(again, *piece);
   EXPECT_EQ(ToHex(again), V().Text("record_plain"));
+}
+
+// The second draft refers to a file of the snapshot, and brings one in chunks of 256 KiB.
+TEST(DatasetFormats, KnownFilesAndReferences) {
+  MemoryStore store;
+  const SecretBytes dek = SecretBytes::CopyOf(V().Hex("dek"));
+  const auto dataset = Array<20>("dataset");
+  const auto draft = Array<16>("draft2");
+  ASSERT_TRUE(PutObject(store, V().Hex("object_sealed")));
+  const StoredObject index = PutObject(store, V().Hex("index_sealed")).value();
+  const SealedIndex base{index.name, index.size};
+
+  const SecretBytes key = KnownFilesKey(dek.Expose(), dataset, draft, index.name);
+  EXPECT_EQ(ToHex(key.Expose()), V().Text("known_key"));
+  Bytes list;
+  const auto scan = IndexScan::Open(store, dataset, 7, dek.Expose(), base).value();
+  ASSERT_TRUE(WriteKnownFiles(*scan, index.name, 7, key.Expose(), [&](ByteView bytes) -> Result<> {
+    Append(list, bytes);
+    return {};
+  }));
+  EXPECT_EQ(ToHex(list), V().Text("known_files"));
+  const KnownFiles known = KnownFiles::Parse(list, key.Clone()).value();
+  EXPECT_EQ(known.Find(5, ContentDigest(AsBytes("hello"))), 1u);
+  EXPECT_FALSE(known.Find(5, ContentDigest(AsBytes("hallo"))));
+
+  const DraftWriter writer(store, dataset, draft, 7, dek);
+  const Bytes wire = V().Hex("same_wire");
+  const PartReceipt receipt = writer.AcceptPart(0, SourceOf(wire)).value();
+  const auto info = writer.Finalize({receipt},
+                                    {.salt = Array<32>("receipt_salt"),
+                                     .root = Array<32>("same_root"),
+                                     .counts = {.files = 2, .bytes = 7}},
+                                    [&](const SnapshotId&) -> Result<SealedIndex> { return base; });
+  ASSERT_TRUE(info) << FormatError(info.error());
+  ASSERT_EQ(info->objects.size(), 2u);
+  EXPECT_EQ(ToHex(info->objects[1].name), V().Text("object_name"));
+  EXPECT_EQ(store.Peek(info->objects[0].name)[6], 18);
 }
 
 TEST(DatasetFormats, SnapshotReads) {

@@ -25,6 +25,7 @@ void AppendPartRecordHead(Bytes& out, const PartRecordHead& head) {
   Append(out, head.object.name);
   AppendU64(out, head.object.size);
   Append(out, head.object_header);
+  Append(out, head.base);
   AppendU32(out, head.pieces);
 }
 
@@ -56,6 +57,7 @@ Result<> PartRecordReader::ReadHead() {
   TRY(TakeInto(reader_, head_.object.name));
   ASSIGN_OR_RETURN(head_.object.size, reader_.U64());
   TRY(TakeInto(reader_, head_.object_header));
+  TRY(TakeInto(reader_, head_.base));
   ASSIGN_OR_RETURN(head_.pieces, reader_.U32());
   return {};
 }
@@ -74,10 +76,9 @@ Result<std::optional<RecordedPiece>> PartRecordReader::Next() {
 Result<RecordedPiece> PartRecordReader::ReadPiece() {
   RecordedPiece piece;
   ASSIGN_OR_RETURN(const ByteView fixed, reader_.Take(kPieceHeadSize));
-  ASSIGN_OR_RETURN(auto parsed, ParsePieceHead(fixed));
-  piece.head = std::move(parsed.first);
-  ASSIGN_OR_RETURN(const ByteView path, reader_.Take(parsed.second));
-  piece.head.path = AsText(path);
+  ASSIGN_OR_RETURN(PieceHeadStart start, ParsePieceHead(fixed));
+  ASSIGN_OR_RETURN(const ByteView rest, reader_.Take(start.path_size + start.same_size));
+  ASSIGN_OR_RETURN(piece.head, CompletePieceHead(std::move(start), rest));
   TRY(CheckPiece(piece.head));
   ASSIGN_OR_RETURN(piece.object_offset, reader_.U32());
   const uint64_t leaves = LeafCount(piece.head.length);

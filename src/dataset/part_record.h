@@ -17,6 +17,7 @@ struct PartRecordHead {
   bool has_object = false;  // a part of empty files has none
   StoredObject object;
   ByteArray<crypto::kStreamHeaderSize> object_header{};
+  SnapshotId base{};  // of references; zeros: there are none
   uint32_t pieces = 0;
 };
 

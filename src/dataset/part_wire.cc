@@ -9,12 +9,20 @@ constexpr std::string_view kMagic = "CCEU";
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kLeafLog2 = 22;
 constexpr uint8_t kLastFlag = 1;
+constexpr uint8_t kSameFlag = 2;
+constexpr uint8_t kLargeChunkLog2 = 18;
 static_assert(uint64_t{1} << kLeafLog2 == kDigestLeaf);
 
 Unexpected BadPart(std::string message) { return Fail("upload.bad_part", std::move(message)); }
 
 Result<> CheckFilePiece(const PieceHead& head) {
   const uint64_t size = head.attributes.size;
+  if (head.same) {
+    if (size == 0 || head.offset != 0 || head.length != 0 || !head.last) {
+      return BadPart("a reference with content of its own, or to an empty file");
+    }
+    return {};
+  }
   if (head.offset % kDigestLeaf != 0) return BadPart("a piece begins inside a digest leaf");
   if (head.offset > size || head.length > size - head.offset) {
     return BadPart("a piece reaches past the end of its file");
@@ -34,16 +42,18 @@ void AppendPartHeader(Bytes& out, const PartHeader& header) {
   Append(out, AsBytes(kMagic));
   out.push_back(kVersion);
   out.push_back(kLeafLog2);
-  AppendU16(out, 0);
+  out.push_back(header.chunk_log2);
+  out.push_back(0);
   Append(out, header.draft);
   AppendU32(out, header.part);
   AppendU32(out, header.records);
   AppendU64(out, header.payload);
+  Append(out, header.base);
 }
 
 void AppendPieceHead(Bytes& out, const PieceHead& head) {
   out.push_back(static_cast<uint8_t>(head.attributes.type));
-  out.push_back(head.last ? kLastFlag : 0);
+  out.push_back((head.last ? kLastFlag : 0) | (head.same ? kSameFlag : 0));
   AppendU16(out, head.attributes.mode);
   AppendU64(out, static_cast<uint64_t>(head.attributes.mtime_ns));
   AppendU64(out, head.attributes.size);
@@ -51,6 +61,10 @@ void AppendPieceHead(Bytes& out, const PieceHead& head) {
   AppendU64(out, head.length);
   AppendU16(out, static_cast<uint16_t>(head.path.size()));
   Append(out, AsBytes(head.path));
+  if (head.same) {
+    AppendU32(out, head.same->entry);
+    Append(out, head.same->digest);
+  }
 }
 
 Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits) {
@@ -59,16 +73,22 @@ Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits) {
   if (AsText(magic) != kMagic) return BadPart("no upload part: the magic is missing");
   ASSIGN_OR_RETURN(const uint8_t version, reader.U8());
   ASSIGN_OR_RETURN(const uint8_t leaf_log2, reader.U8());
-  ASSIGN_OR_RETURN(const uint16_t reserved, reader.U16());
+  PartHeader header;
+  ASSIGN_OR_RETURN(header.chunk_log2, reader.U8());
+  ASSIGN_OR_RETURN(const uint8_t reserved, reader.U8());
   if (version != kVersion || leaf_log2 != kLeafLog2 || reserved != 0) {
     return BadPart("an upload part of an unknown version");
   }
-  PartHeader header;
+  if (header.chunk_log2 != crypto::kDefaultChunkLog2 && header.chunk_log2 != kLargeChunkLog2) {
+    return BadPart("chunks of neither 64 KiB nor 256 KiB");
+  }
   ASSIGN_OR_RETURN(const ByteView draft, reader.Take(header.draft.size()));
   std::copy(draft.begin(), draft.end(), header.draft.begin());
   ASSIGN_OR_RETURN(header.part, reader.U32());
   ASSIGN_OR_RETURN(header.records, reader.U32());
   ASSIGN_OR_RETURN(header.payload, reader.U64());
+  ASSIGN_OR_RETURN(const ByteView base, reader.Take(header.base.size()));
+  std::copy(base.begin(), base.end(), header.base.begin());
   TRY(reader.ExpectEnd());
   if (header.records == 0) return BadPart("an upload part without a record");
   if (header.records > limits.max_records || header.payload > limits.max_payload) {
@@ -81,9 +101,10 @@ Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits) {
   return header;
 }
 
-Result<std::pair<PieceHead, uint16_t>> ParsePieceHead(ByteView fixed) {
+Result<PieceHeadStart> ParsePieceHead(ByteView fixed) {
   ByteReader reader(fixed);
-  PieceHead head;
+  PieceHeadStart start;
+  PieceHead& head = start.head;
   ASSIGN_OR_RETURN(const uint8_t type, reader.U8());
   if (type < static_cast<uint8_t>(EntryType::kFile) ||
       type > static_cast<uint8_t>(EntryType::kLink)) {
@@ -91,8 +112,9 @@ Result<std::pair<PieceHead, uint16_t>> ParsePieceHead(ByteView fixed) {
   }
   head.attributes.type = static_cast<EntryType>(type);
   ASSIGN_OR_RETURN(const uint8_t flags, reader.U8());
-  if (flags > kLastFlag) return BadPart("a piece has unknown flags");
-  head.last = flags == kLastFlag;
+  if (flags > (kLastFlag | kSameFlag)) return BadPart("a piece has unknown flags");
+  head.last = (flags & kLastFlag) != 0;
+  start.same_size = (flags & kSameFlag) != 0 ? kSameSize : 0;
   ASSIGN_OR_RETURN(head.attributes.mode, reader.U16());
   ASSIGN_OR_RETURN(const uint64_t mtime, reader.U64());
   head.attributes.mtime_ns = static_cast<int64_t>(mtime);
@@ -104,12 +126,30 @@ Result<std::pair<PieceHead, uint16_t>> ParsePieceHead(ByteView fixed) {
   if (path_size == 0 || path_size > kMaxPath) {
     return Fail("dataset.bad_path", "a path is empty or longer than 4096 bytes");
   }
-  return std::pair{std::move(head), path_size};
+  start.path_size = path_size;
+  return start;
+}
+
+Result<PieceHead> CompletePieceHead(PieceHeadStart start, ByteView rest) {
+  ByteReader reader(rest);
+  ASSIGN_OR_RETURN(const ByteView path, reader.Take(start.path_size));
+  start.head.path = AsText(path);
+  if (start.same_size > 0) {
+    SameContent& same = start.head.same.emplace();
+    ASSIGN_OR_RETURN(same.entry, reader.U32());
+    ASSIGN_OR_RETURN(const ByteView digest, reader.Take(same.digest.size()));
+    std::copy(digest.begin(), digest.end(), same.digest.begin());
+  }
+  TRY(reader.ExpectEnd());
+  return std::move(start.head);
 }
 
 Result<> CheckPiece(const PieceHead& head) {
   TRY(CheckPath(head.path));
   if (head.attributes.mode > 07777) return BadPart("a mode holds more than permission bits");
+  if (head.same && head.attributes.type != EntryType::kFile) {
+    return BadPart("a reference that is no file");
+  }
   switch (head.attributes.type) {
     case EntryType::kFile:
       return CheckFilePiece(head);

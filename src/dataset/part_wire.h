@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "dataset/digest_tree.h"
 #include "dataset/format.h"
@@ -12,8 +13,9 @@ namespace cce::dataset {
 // Fills up to out.size() bytes and returns how many; 0 only at the end.
 using ByteSource = std::function<Result<size_t>(std::span<uint8_t> out)>;
 
-constexpr size_t kPartHeaderSize = 40;
-constexpr size_t kPieceHeadSize = 38;  // without the path
+constexpr size_t kPartHeaderSize = 72;
+constexpr size_t kPieceHeadSize = 38;  // without the path and what follows it
+constexpr size_t kSameSize = 36;       // a reference, after the path
 constexpr size_t kPartTrailerSize = 32;
 
 struct PartLimits {
@@ -27,6 +29,15 @@ struct PartHeader {
   uint32_t part = 0;
   uint32_t records = 0;
   uint64_t payload = 0;
+  uint8_t chunk_log2 = crypto::kDefaultChunkLog2;  // of the object to be made: 16 or 18
+  SnapshotId base{};  // what references are to; zeros: the part has none
+};
+
+// "Same as before": the file's whole content is that of an entry of the base snapshot. Who does not
+// know the content's digest cannot refer to it: finalize compares.
+struct SameContent {
+  uint32_t entry = 0;  // its number in the base's index
+  Digest digest{};
 };
 
 struct PieceHead {
@@ -35,14 +46,22 @@ struct PieceHead {
   uint64_t offset = 0;  // of the piece in its file; a multiple of kDigestLeaf
   uint64_t length = 0;  // payload bytes that follow the head
   std::string path;
+  std::optional<SameContent> same;  // in place of a payload
 };
 
 void AppendPartHeader(Bytes& out, const PartHeader& header);
 void AppendPieceHead(Bytes& out, const PieceHead& head);
 // upload.bad_part, upload.part_too_large, dataset.bad_path, upload.refused_kind.
 Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits);
-// `fixed` of kPieceHeadSize bytes; gives the head without its path, and the path's length.
-Result<std::pair<PieceHead, uint16_t>> ParsePieceHead(ByteView fixed);
+struct PieceHeadStart {
+  PieceHead head;  // without path and reference
+  size_t path_size = 0;
+  size_t same_size = 0;  // kSameSize where a reference follows the path, else 0
+};
+// `fixed` of kPieceHeadSize bytes.
+Result<PieceHeadStart> ParsePieceHead(ByteView fixed);
+// What follows the fixed part: path_size + same_size bytes.
+Result<PieceHead> CompletePieceHead(PieceHeadStart start, ByteView rest);
 // The rules within one head, path included.
 Result<> CheckPiece(const PieceHead& head);
 

@@ -67,7 +67,9 @@ TEST(RoundTrip, TreeOfOddThings) {
   fs::permissions(folder.At("empty"), fs::perms(0711));
   folder.Write("sparse", {});
   fs::resize_file(folder.At("sparse"), kDigestLeaf + 100001);
-  for (const PlanOptions& options : {PlanOptions{}, kSmall}) {
+  PlanOptions large_chunks = kSmall;
+  large_chunks.chunk_log2 = 18;
+  for (const PlanOptions& options : {PlanOptions{}, kSmall, large_chunks}) {
     MemoryStore store;
     const auto info = UploadFolder(store, folder.path(), options);
     ASSERT_TRUE(info) << FormatError(info.error());
@@ -99,6 +101,21 @@ TEST(RoundTrip, SizesAroundEveryBoundary) {
     const uint64_t plain = crypto::StreamPlainSize(object.size, crypto::kDefaultChunkLog2).value();
     EXPECT_EQ(plain % kChunk, 0u);
   }
+}
+
+TEST(RoundTrip, ChunksOf256KiB) {
+  const TestFolder folder;
+  constexpr uint64_t kChunk = 262144;
+  for (const uint64_t size : {kChunk - 1, kChunk, kChunk + 1, kDigestLeaf + 5}) {
+    folder.Write("f" + std::to_string(size), Noise(size, size));
+  }
+  PlanOptions options = kSmall;
+  options.chunk_log2 = 18;
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), options).value();
+  for (const StoredObject& object : info.objects) EXPECT_EQ(store.Peek(object.name)[6], 18);
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  ExpectEqual(folder, *reader);
 }
 
 TEST(RoundTrip, ReadsAnyRange) {

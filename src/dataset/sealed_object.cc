@@ -3,16 +3,16 @@
 namespace cce::dataset {
 
 Result<std::unique_ptr<SealedObjectWriter>> SealedObjectWriter::New(
-    CiphertextStore& store, ByteView dek, const crypto::StreamContext& context,
-    uint64_t plain_size) {
+    CiphertextStore& store, ByteView dek, const crypto::StreamContext& context, uint64_t plain_size,
+    uint8_t chunk_log2) {
   std::unique_ptr<SealedObjectWriter> writer(new SealedObjectWriter());
-  const uint64_t size =
-      plain_size == 0 ? 0 : crypto::StreamSealedSize(plain_size, crypto::kDefaultChunkLog2);
+  const uint64_t size = plain_size == 0 ? 0 : crypto::StreamSealedSize(plain_size, chunk_log2);
   ASSIGN_OR_RETURN(writer->object_, store.NewObject(size));
-  ASSIGN_OR_RETURN(writer->sealer_,
-                   crypto::StreamSealer::New(dek, context, [w = writer.get()](ByteView sealed) {
-                     return w->Sink(sealed);
-                   }));
+  ASSIGN_OR_RETURN(
+      writer->sealer_,
+      crypto::StreamSealer::New(
+          dek, context, [w = writer.get()](ByteView sealed) { return w->Sink(sealed); },
+          chunk_log2));
   return writer;
 }
 

@@ -16,9 +16,9 @@ struct SealedObject {
 class SealedObjectWriter {
  public:
   // `plain_size` (0: unknown) is for asking about free space.
-  static Result<std::unique_ptr<SealedObjectWriter>> New(CiphertextStore& store, ByteView dek,
-                                                         const crypto::StreamContext& context,
-                                                         uint64_t plain_size);
+  static Result<std::unique_ptr<SealedObjectWriter>> New(
+      CiphertextStore& store, ByteView dek, const crypto::StreamContext& context,
+      uint64_t plain_size, uint8_t chunk_log2 = crypto::kDefaultChunkLog2);
   Result<> Write(ByteView plain);
   // Zero bytes, for padding.
   Result<> Pad(uint64_t size);

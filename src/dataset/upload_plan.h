@@ -1,4 +1,5 @@
-// The provider's side of an upload: walks a folder (or takes one file) in a fixed order, cuts it
+// The provider's side of an upload: walks a folder (or takes one file, or what was spooled from a
+// stream) in a fixed order, finds the files that the last snapshot holds already, cuts the rest
 // into parts, streams each part's wire bytes, and computes the receipt's root from what was read.
 // The same folder always gives the same plan, so an interrupted upload goes on from the parts that
 // cced has acknowledged.
@@ -6,6 +7,7 @@
 
 #include <memory>
 
+#include "base/file.h"
 #include "dataset/part_wire.h"
 
 namespace cce::dataset {
@@ -16,6 +18,25 @@ struct PlanOptions {
       uint64_t{32}
       << 20;  // larger files are cut; a multiple of kDigestLeaf, at most kMaxObjectPlain
   uint32_t max_records = 16384;  // of one part
+  uint8_t chunk_log2 = crypto::kDefaultChunkLog2;
+};
+
+class KnownFiles;
+
+// Files that `known` lists are not sent, but referred to. All files of a size that it names are
+// read and digested first.
+struct Comparison {
+  const KnownFiles* known = nullptr;  // null: everything is sent
+  unsigned threads = 1;
+  std::function<void(uint64_t bytes, bool ends_file)> progress;  // from any thread
+};
+
+// An entry that a stream gave; a file's content lies in the spool file.
+struct SpooledEntry {
+  std::string path;
+  Attributes attributes;
+  std::string target;  // of a link
+  uint64_t at = 0;     // of a file's content
 };
 
 struct ContentCounts {
@@ -42,14 +63,21 @@ class UploadPlan {
  public:
   // `path` is a folder or a regular file (whose name alone becomes its path). Errors name the path:
   // upload.refused_kind (device, socket, pipe), dataset.bad_link, dataset.bad_path, io.*.
-  static Result<UploadPlan> Scan(const std::string& path, const PlanOptions& options = {});
+  static Result<UploadPlan> Scan(const std::string& path, const PlanOptions& options = {},
+                                 const Comparison& comparison = {});
+  // Entries in any order; of equal paths the last one counts, folders that are not given are added.
+  // Errors as above.
+  static Result<UploadPlan> FromSpool(UniqueFd spool, std::vector<SpooledEntry> entries,
+                                      const PlanOptions& options = {},
+                                      const Comparison& comparison = {});
   UploadPlan(UploadPlan&&) noexcept;
   UploadPlan& operator=(UploadPlan&&) noexcept;
   ~UploadPlan();
 
   const ContentCounts& counts() const;
   uint32_t part_count() const;
-  uint64_t PartPayload(uint32_t part) const;  // content bytes, for progress
+  uint64_t PartPayload(uint32_t part) const;  // content bytes that are sent, for progress
+  uint64_t PartSame(uint32_t part) const;     // content bytes that are referred to
   uint64_t PartRecords(uint32_t part) const;
   uint64_t PartFiles(uint32_t part) const;  // files that end in this part
 
@@ -65,6 +93,7 @@ class UploadPlan {
   friend class PlanPartReader;
   struct Impl;
   explicit UploadPlan(std::unique_ptr<Impl> impl);
+  static Result<UploadPlan> Finish(std::unique_ptr<Impl> impl, const Comparison& comparison);
   std::unique_ptr<Impl> impl_;
 };
 

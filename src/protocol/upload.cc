@@ -26,6 +26,10 @@ json::object ToJsonObject(const DraftStatus& status) {
   }
   json::object out{{"dataset", AddressText(status.dataset)}, {"parts", std::move(parts)}};
   if (status.snapshot) out["snapshot"] = ToHex(*status.snapshot);
+  if (status.base) {
+    out["base"] =
+        json::object{{"snapshot", ToHex(status.base->snapshot)}, {"key", ToHex(status.base->key)}};
+  }
   return out;
 }
 
@@ -40,6 +44,12 @@ Result<DraftStatus> ReadDraftStatus(std::string_view text) {
                             HexField<32>(item, "digest")});
   }
   if (f.Has("snapshot")) status.snapshot = HexField<32>(f, "snapshot");
+  if (f.Has("base")) {
+    Fields base = f.Object("base");
+    status.base.emplace();
+    status.base->snapshot = HexField<32>(base, "snapshot");
+    status.base->key = HexField<32>(base, "key");
+  }
   TRY(f.Finish());
   return status;
 }

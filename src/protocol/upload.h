@@ -1,9 +1,10 @@
 // A provider's upload (bearer: an upload token, which opened the draft).
 //
-//   PUT  /v1/drafts/<draft>/parts/<n>   part wire form (docs/formats/dataset.md) -> {"part",
-//   "digest"} GET  /v1/drafts/<draft>             -> DraftStatus: what has been acknowledged POST
-//   /v1/drafts/<draft>/finalize    FinalizeMessage -> FinalizeReply GET  /v1/datasets/<dataset> ->
-//   DatasetInfo (public)
+//   PUT  /v1/drafts/<draft>/parts/<n>      part wire form (docs/formats/dataset.md) -> {"part",
+//   "digest"} GET  /v1/drafts/<draft>[?base=<id>]    -> DraftStatus: what has been acknowledged,
+//   what may be referred to GET  /v1/drafts/<draft>/known-files?base=<id>  -> list of the base's
+//   files (docs/formats/dataset.md) POST /v1/drafts/<draft>/finalize       FinalizeMessage ->
+//   FinalizeReply GET  /v1/datasets/<dataset>            -> DatasetInfo (public)
 #pragma once
 
 #include <optional>
@@ -18,6 +19,12 @@ struct ContentCountsMessage {
   uint64_t files = 0, folders = 0, links = 0, bytes = 0;
 };
 
+// The snapshot whose files need not be sent again, and the key of the list of them.
+struct DraftBase {
+  SnapshotId snapshot{};
+  ByteArray<32> key{};
+};
+
 struct DraftStatus {
   DatasetId dataset{};
   struct Part {
@@ -26,6 +33,7 @@ struct DraftStatus {
   };
   std::vector<Part> parts;
   std::optional<SnapshotId> snapshot;
+  std::optional<DraftBase> base;
 };
 json::object ToJsonObject(const DraftStatus& status);
 Result<DraftStatus> ReadDraftStatus(std::string_view text);

@@ -50,8 +50,26 @@ Result<json::object> AcceptPart(Modules& modules, net::Request& request) {
 
 Result<json::object> DraftStatus(Modules& modules, const net::Request& request) {
   ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
-  ASSIGN_OR_RETURN(const protocol::DraftStatus status, modules.datasets.Status(token));
+  std::optional<SnapshotId> base;
+  if (const auto named = request.query.find("base"); named != request.query.end()) {
+    ASSIGN_OR_RETURN(base, ArrayFromHex<32>(named->second));
+  }
+  ASSIGN_OR_RETURN(const protocol::DraftStatus status, modules.datasets.Status(token, base));
   return protocol::ToJsonObject(status);
+}
+
+Result<net::Response> KnownFiles(Modules& modules, const net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
+  const auto named = request.query.find("base");
+  if (named == request.query.end()) return Fail("input.malformed", "no base is named");
+  ASSIGN_OR_RETURN(const SnapshotId base, ArrayFromHex<32>(named->second));
+  TRY(modules.datasets.Status(token, base));  // a refusal is an answer, not a broken stream
+  net::Response response;
+  response.headers["content-type"] = "application/octet-stream";
+  response.stream = [&datasets = modules.datasets, token, base](const net::Sink& sink) {
+    return datasets.WriteKnownFiles(token, base, sink);
+  };
+  return response;
 }
 
 Result<json::object> Finalize(Modules& modules, net::Request& request) {
@@ -119,6 +137,10 @@ void AddDatasetRoutes(net::Router& router, Modules& modules) {
       [&modules](net::Request& request) { return Answer(AcceptPart(modules, request)); }, kMaxPart);
   router.Add("GET", "/v1/drafts/{draft}",
              [&modules](net::Request& request) { return Answer(DraftStatus(modules, request)); });
+  router.Add("GET", "/v1/drafts/{draft}/known-files", [&modules](net::Request& request) {
+    Result<net::Response> response = KnownFiles(modules, request);
+    return response ? std::move(*response) : net::Response::Problem(response.error());
+  });
   router.Add("POST", "/v1/drafts/{draft}/finalize",
              [&modules](net::Request& request) { return Answer(Finalize(modules, request)); });
   router.Add("GET", "/v1/store/{dataset}/{object}", [&modules](net::Request& request) {

@@ -173,15 +173,6 @@ Result<dataset::PartReceipt> Datasets::AcceptPart(const TokenRecord& token, uint
   return receipt;
 }
 
-Result<protocol::DraftStatus> Datasets::Status(const TokenRecord& token) const {
-  ASSIGN_OR_RETURN(const DraftRecord draft, Draft(token));
-  protocol::DraftStatus status{.dataset = draft.dataset, .snapshot = draft.snapshot};
-  for (const auto& [number, receipt] : draft.parts) {
-    status.parts.push_back({number, receipt.digest});
-  }
-  return status;
-}
-
 Result<std::string> Datasets::SignReceipt(const DraftRecord& draft,
                                           const dataset::SnapshotInfo& info,
                                           const protocol::FinalizeMessage& message,
@@ -217,10 +208,12 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
   ASSIGN_OR_RETURN(const auto store, core_.open_store(draft.dataset));
   ASSIGN_OR_RETURN(const SecretBytes dek, DekOf(draft.dataset, draft.epoch));
   const dataset::DraftWriter writer(*store, draft.dataset, draft.id, draft.epoch, dek);
-  ASSIGN_OR_RETURN(const dataset::SnapshotInfo info,
-                   writer.Finalize(receipts, {.salt = message.salt,
-                                              .root = message.root,
-                                              .counts = FromMessage(message.counts)}));
+  ASSIGN_OR_RETURN(
+      const dataset::SnapshotInfo info,
+      writer.Finalize(
+          receipts,
+          {.salt = message.salt, .root = message.root, .counts = FromMessage(message.counts)},
+          [&](const SnapshotId& base) { return FindBase(draft, base); }));
   SnapshotRecord snapshot{.id = info.snapshot,
                           .epoch = draft.epoch,
                           .counts = info.counts,
@@ -232,6 +225,10 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
   TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
     if (tables.drafts.at(draft.id).snapshot) {
       return Fail("upload.finalized", "the draft was finalized meanwhile");
+    }
+    // What is shared must still belong to a snapshot, or it may be removed.
+    if (info.base && !tables.datasets.at(draft.dataset).snapshots.contains(*info.base)) {
+      return Fail("upload.no_base", "the base snapshot was deleted meanwhile");
     }
     return std::vector<Entry>{SnapshotFinalized(draft.id, snapshot)};
   }));

@@ -28,7 +28,13 @@ class Datasets {
   // upload.*, dataset.*, io.*.
   Result<dataset::PartReceipt> AcceptPart(const TokenRecord& token, uint32_t part,
                                           const dataset::ByteSource& source);
-  Result<protocol::DraftStatus> Status(const TokenRecord& token) const;
+  // With what the draft may refer to: the snapshot named, else the newest one of the draft's epoch,
+  // if there is any. upload.no_base where the one named is not there.
+  Result<protocol::DraftStatus> Status(const TokenRecord& token,
+                                       const std::optional<SnapshotId>& base = {}) const;
+  // The list of the base's files (dataset/known_files.h), which only the draft's own token opens.
+  Result<> WriteKnownFiles(const TokenRecord& token, const SnapshotId& base,
+                           const std::function<Result<>(ByteView)>& sink) const;
   // Makes the snapshot and the signed receipt; repeats give the same receipt.
   Result<protocol::FinalizeReply> Finalize(const TokenRecord& token,
                                            const protocol::FinalizeMessage& message);
@@ -43,6 +49,8 @@ class Datasets {
   Result<> CheckFirstPolicy(const DatasetId& dataset, const Wallet& signer,
                             const chain::Block& block);
   Result<DraftRecord> Draft(const TokenRecord& token) const;
+  Result<dataset::SealedIndex> FindBase(const DraftRecord& draft, const SnapshotId& base) const;
+  std::optional<SnapshotId> NewestBase(const DraftRecord& draft) const;
   // Plaintext bytes of the dataset's snapshots and open drafts.
   uint64_t UsedBytes(const DatasetId& dataset) const;
   Result<std::string> SignReceipt(const DraftRecord& draft, const dataset::SnapshotInfo& info,
