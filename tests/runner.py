@@ -118,16 +118,16 @@ def integration(count, vectors):
         run_gtest(count, binary, environment(vectors))
 
 
-def end_to_end(count, arguments):
-    say("end-to-end tests")
+def pytest(count, folder, title, arguments):
+    say(title)
     code, output = captured([sys.executable, "-m", "pytest", "-q", "-x" if os.environ.get("CI") else "-q",
-                             "tests/e2e", *arguments], 1800)
+                             folder, *arguments], 1800)
     print(output[-12000:])
     number = lambda word: sum(map(int, re.findall(rf"(\d+) {word}", output.splitlines()[-1] if output else "")))
     passed, failed, skipped = number("passed"), number("failed") + number("error"), number("skipped")
     if code != 0 and not failed:
         failed = 1
-    count.add("tests/e2e", passed, failed, skipped)
+    count.add(folder, passed, failed, skipped)
 
 
 def lint(count, everything):
@@ -159,7 +159,7 @@ def find_vectors(given):
 def main():
     parser = argparse.ArgumentParser(prog="./test")
     parser.add_argument("kind", nargs="?", default="all",
-                        choices=["all", "unit", "integration", "e2e", "sanitize", "lint", "fuzz"])
+                        choices=["all", "unit", "integration", "e2e", "sanitize", "lint", "fuzz", "vm"])
     parser.add_argument("--vectors", help="folder of the shared attestation vectors")
     parser.add_argument("--seconds", type=int, default=60, help="of each fuzz target")
     options, rest = parser.parse_known_args()
@@ -178,7 +178,9 @@ def main():
     if options.kind in ("all", "integration"):
         integration(count, vectors)
     if options.kind in ("all", "e2e"):
-        end_to_end(count, rest)
+        pytest(count, "tests/e2e", "end-to-end tests", rest)
+    if options.kind == "vm":
+        pytest(count, "tests/vm", "programs of a CVM in a virtual machine", rest)
     if count.failures:
         say("failed: " + ", ".join(count.failures))
     say(f"took {time.monotonic() - started:.0f} s")

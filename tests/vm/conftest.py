@@ -1,0 +1,6 @@
+"""Makes guest.py importable wherever pytest is started."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
