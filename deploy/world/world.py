@@ -42,6 +42,7 @@ class World:
         self.processes = Processes(self.path("logs"))
         self.ports = {name: free_port() for name in ("chain", "registry", "cced", "monitor", "launcher")}
         self.chip = None
+        self.tee = self.settings.get("tee", "tdx")  # of cced and of all machines
 
     # -- places
 
@@ -136,9 +137,9 @@ http: {{addr: "{self.registry}"}}
 
     def start_chip(self):
         self.chip_state = self.path("chip")
-        run([self.program("tsm-sim"), "init", "--state", self.chip_state])
-        self.root = run_json([self.program("tsm-sim"), "root", "--state", self.chip_state])
-        run([self.program("tsm-sim"), "collateral", "--state", self.chip_state, "--out", self.path("collateral.json")])
+        half = ["--state", self.chip_state, "--tee", self.tee]
+        self.root = run_json([self.program("tsm-sim"), "init", *half])
+        run([self.program("tsm-sim"), "collateral", *half, "--out", self.path("collateral.json")])
         self.start_chip_service()
 
     def start_chip_service(self, *options):
@@ -146,7 +147,7 @@ http: {{addr: "{self.registry}"}}
         self.processes.start("tsm-sim", [
             self.program("tsm-sim"), "serve", "--state", self.chip_state, "--socket", self.path("chip.sock"),
             "--run", self.path("fronts"), "--front", "cced", "--mount", self.path("tsm"),
-            "--guest", "host-process", "--file", "cced=" + self.program("cced"), *options], stdout_pipe=True)
+            "--tee", self.tee, "--guest", "host-process", "--file", "cced=" + self.program("cced"), *options], stdout_pipe=True)
         self.chip = json.loads(self.processes.wait_for_line("tsm-sim"))
 
     def measure(self, *arguments):
@@ -165,20 +166,34 @@ http: {{addr: "{self.registry}"}}
 
     def attestation_toml(self, table, name, measurement, registers=("mrtd", "rtmr1", "rtmr2")):
         """An attestation policy for the simulated root and one measurement, as tables below `table`."""
+        if self.tee == "snp":
+            registers = ("launch_digest",)
         prefix = table + "." if table else ""
         head = f"[{table}]\n" if table else ""
         lines = "".join(f'{r} = "{measurement[r]}"\n' for r in registers)
         return f"""{head}name = "{name}"
-tees = ["tdx"]
+tees = ["{self.tee}"]
 roots = []
 [[{prefix}own_roots]]
 name = "simulated"
-tee = "tdx"
+tee = "{self.tee}"
 sha256 = "{self.root['sha256_der']}"
 [[{prefix}measurements]]
 name = "{name}"
-tee = "tdx"
-{lines}"""
+tee = "{self.tee}"
+{lines}{self.floors(prefix)}"""
+
+    def floors(self, prefix):
+        """The firmware that an SNP chip must have at least: AMD publishes no status of versions."""
+        if self.tee != "snp":
+            return ""
+        return f"""[[{prefix}snp.floors]]
+product = "Milan"
+bootloader = 9
+tee = 2
+snp = 23
+microcode = 219
+"""
 
     def cced_toml(self, launcher_key, anchor, extra_attestation=""):
         settings = {"tick_millis": 1000, "credential_seconds": 300, "lease_seconds": 20, "max_running": 32,
@@ -219,12 +234,12 @@ tsm_path = "{self.path('tsm')}"
 collateral = "{self.path('collateral.json')}"
 [attestation.policy]
 name = "operator"
-tees = ["tdx"]
+tees = ["{self.tee}"]
 roots = []
 any_measurement = true
 [[attestation.policy.own_roots]]
 name = "simulated"
-tee = "tdx"
+tee = "{self.tee}"
 sha256 = "{self.root['sha256_der']}"
 {extra_attestation}"""
 
@@ -244,6 +259,7 @@ objects = "127.0.0.1:{self.ports['cced']}"
 registry = "{self.registry}"
 [process]
 chip_socket = "{self.path('chip.sock')}"
+chip_tee = "{self.tee}"
 agent_log_folder = "{self.path('logs')}"
 """
 

@@ -32,7 +32,7 @@ struct KeysRequest {
   RequestId request_id{};
   ByteArray<65> public_key{};
   std::string suite;
-  Bytes evidence;  // at most kMaxEvidence
+  Bytes evidence;  // a TDX quote, or an SNP report and certificate table; at most kMaxEvidence
 };
 constexpr size_t kMaxEvidence = size_t{64} << 10;
 

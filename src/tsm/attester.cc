@@ -93,6 +93,12 @@ class ConfigfsAttester : public Attester {
 
 }  // namespace
 
+Bytes TsmEvidence::Whole() const {
+  Bytes out = quote;
+  Append(out, auxiliary);
+  return out;
+}
+
 std::unique_ptr<Attester> NewConfigfsAttester(std::string path) {
   return std::make_unique<ConfigfsAttester>(std::move(path));
 }

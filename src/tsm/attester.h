@@ -14,7 +14,11 @@ namespace cce::tsm {
 struct TsmEvidence {
   std::string provider;  // "tdx_guest", "sev_guest"
   Bytes quote;           // outblob, at most 64 KiB
-  Bytes auxiliary;       // auxblob; empty where the provider has none
+  Bytes auxiliary;       // auxblob: SNP's certificate table; empty where the provider has none
+
+  // The evidence as one string, as messages, journal and manifests carry it: the quote, and behind
+  // an SNP report the certificates that came with it.
+  Bytes Whole() const;
 };
 
 // Where the kernel puts it.

@@ -56,8 +56,8 @@ Result<ReleasedKeys> Round(CcedClient& cced, tsm::Attester& attester, const Laun
                                 .suite = launch.suite};
   const protocol::ReportData report_data = protocol::KeysReportData(
       request.challenge, request.request_id, request.public_key, request.credential, request.suite);
-  ASSIGN_OR_RETURN(tsm::TsmEvidence evidence, attester.Attest(report_data));
-  request.evidence = std::move(evidence.quote);
+  ASSIGN_OR_RETURN(const tsm::TsmEvidence evidence, attester.Attest(report_data));
+  request.evidence = evidence.Whole();
   const uint64_t attest_millis = attest_time.Millis();
 
   const StopWatch keys_time;

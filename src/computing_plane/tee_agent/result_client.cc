@@ -54,14 +54,14 @@ Result<> SubmitOnce(CcedClient& cced, tsm::Attester& attester, const Submission&
                                 .output_size = output.size,
                                 .outcome = submission.outcome,
                                 .stages = submission.stages};
-  ASSIGN_OR_RETURN(tsm::TsmEvidence evidence,
+  ASSIGN_OR_RETURN(const tsm::TsmEvidence evidence,
                    attester.Attest(protocol::ResultReportData({.challenge = header.challenge,
                                                                .job = submission.job,
                                                                .attempt = submission.attempt,
                                                                .credential = header.credential,
                                                                .public_key = header.public_key,
                                                                .output = header.output})));
-  header.evidence = std::move(evidence.quote);
+  header.evidence = evidence.Whole();
   Body body(protocol::ToJsonObject(header), output);
   return cced.Send({.method = "POST",
                     .path = "/v1/cvm/result",

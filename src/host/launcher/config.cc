@@ -55,6 +55,7 @@ ProcessProviderConfig ReadProcess(Fields f) {
   ProcessProviderConfig out;
   out.machine_program = Path(f, "program", Beside("cvm-machine"));
   out.chip_socket = Path(f, "chip_socket");
+  out.tee = f.Choice("chip_tee", {"tdx", "snp"}, "tdx");
   out.defect = f.String("chip_defect", {.max = 64, .fallback = ""});
   out.tee_agent = Path(f, "tee_agent", Beside("tee-agent"));
   out.decrypt_fs = Path(f, "decrypt_fs", Beside("decrypt-fs"));

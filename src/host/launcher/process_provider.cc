@@ -188,7 +188,7 @@ class ProcessProvider : public CvmProvider {
   Result<protocol::ChipGuest> Measure(const MachineSpec& spec) const {
     const std::array<const std::string*, 5> paths = {
         &config_.tee_agent, &config_.decrypt_fs, &config_.runc, &config_.skopeo, &config_.umoci};
-    protocol::ChipCreate create{.tee = "tdx",
+    protocol::ChipCreate create{.tee = config_.tee,
                                 .guest = "process",
                                 .roles = {std::string(process_machine::kAgentRole)},
                                 .defect = config_.defect};

@@ -14,6 +14,7 @@ struct ProcessProviderConfig {
   std::string state_folder;     // absolute; holds the guests' mount points; parents o+x
   std::string machine_program;  // cvm-machine
   std::string chip_socket;      // tsm-sim's
+  std::string tee = "tdx";      // of the machines: "tdx", "snp"
   std::string defect;           // of the chip, for negative tests; empty: none
   // The guest's programs; measured in this order after the agent, before the launch document.
   std::string tee_agent;

@@ -75,8 +75,8 @@ Result<GuestJudgement> TeeVerifier::Judge(ByteView evidence,
 
 Result<TeeVerifier::OwnEvidence> TeeVerifier::AttestSelf(const protocol::ReportData& report_data) {
   ASSIGN_OR_RETURN(const auto loaded, Collateral());
-  ASSIGN_OR_RETURN(tsm::TsmEvidence evidence, attester_->Attest(report_data));
-  return OwnEvidence{std::move(evidence.quote), loaded->text};
+  ASSIGN_OR_RETURN(const tsm::TsmEvidence evidence, attester_->Attest(report_data));
+  return OwnEvidence{evidence.Whole(), loaded->text};
 }
 
 std::vector<std::string> TeeVerifier::OperatorRoots() const {
