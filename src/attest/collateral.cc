@@ -29,8 +29,12 @@ Result<Bytes> TakePem(std::string_view& text, std::string_view label) {
   if (stop == std::string_view::npos) return Malformed("a PEM text lacks " + end);
   std::string base64;
   base64.reserve(stop);
-  for (const char c : text.substr(0, stop)) {
-    if (c != '\n' && c != '\r') base64.push_back(c);
+  for (std::string_view rest = text.substr(0, stop); !rest.empty();) {
+    const size_t end_of_line = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end_of_line);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    base64.append(line);
+    rest.remove_prefix(std::min(end_of_line + 1, rest.size()));
   }
   text.remove_prefix(stop + end.size());
   Result<Bytes> bytes = FromBase64(base64);

@@ -5,7 +5,8 @@
 
 #include "base/bytes.h"
 
-struct evp_pkey_st;
+struct ec_key_st;
+struct rsa_st;
 
 namespace cce::attest {
 
@@ -21,7 +22,7 @@ class PublicKey {
   // Big-endian magnitudes. Fails unless the modulus has 4096 bits and the exponent is 65537.
   static PublicKey FromRsa(ByteView modulus, ByteView exponent);
 
-  explicit operator bool() const { return key_ != nullptr; }
+  explicit operator bool() const { return ec_ != nullptr || rsa_ != nullptr; }
   KeyKind kind() const { return kind_; }
 
   // ECDSA over `digest`; `der` is SEQUENCE{r, s}, `raw` is r || s in the curve's fixed width,
@@ -32,9 +33,9 @@ class PublicKey {
   bool VerifyPss384(ByteView digest, ByteView signature) const;
 
  private:
-  static PublicKey Import(KeyKind kind, const char* type, void* params);
   KeyKind kind_ = KeyKind::kP256;
-  std::shared_ptr<evp_pkey_st> key_;
+  std::shared_ptr<ec_key_st> ec_;
+  std::shared_ptr<rsa_st> rsa_;
 };
 
 }  // namespace cce::attest

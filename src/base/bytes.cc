@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 
 #include <algorithm>
+#include <array>
 
 namespace cce {
 namespace {
@@ -34,34 +35,47 @@ std::string Encode64(ByteView bytes, std::string_view alphabet, bool pad) {
   return out;
 }
 
-Result<Bytes> Decode64(std::string_view text, std::string_view alphabet, bool padded) {
+// The value of each character; 64 for what is none of the alphabet's.
+constexpr std::array<uint8_t, 256> ValuesOf(std::string_view alphabet) {
+  std::array<uint8_t, 256> out{};
+  out.fill(64);
+  for (size_t i = 0; i < alphabet.size(); ++i) {
+    out[static_cast<uint8_t>(alphabet[i])] = static_cast<uint8_t>(i);
+  }
+  return out;
+}
+constexpr std::array<uint8_t, 256> kBase64Values = ValuesOf(kBase64);
+constexpr std::array<uint8_t, 256> kBase64UrlValues = ValuesOf(kBase64Url);
+
+Result<Bytes> Decode64(std::string_view text, const std::array<uint8_t, 256>& values, bool padded) {
   const auto bad = [] { return Fail("input.malformed", "a base64 text is malformed"); };
   if (padded) {
     if (text.size() % 4 != 0) return bad();
     for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
   }
-  if (text.size() % 4 == 1) return bad();
-  std::array<int8_t, 256> value;
-  value.fill(-1);
-  for (size_t i = 0; i < alphabet.size(); ++i) {
-    value[static_cast<uint8_t>(alphabet[i])] = static_cast<int8_t>(i);
+  const size_t tail = text.size() % 4;
+  if (tail == 1) return bad();
+  Bytes out(text.size() / 4 * 3 + (tail > 0 ? tail - 1 : 0));
+  uint8_t* to = out.data();
+  const auto value = [&](size_t at) { return values[static_cast<uint8_t>(text[at])]; };
+  uint8_t seen = 0;  // of all values; 64 stands out
+  for (size_t i = 0; i + 4 <= text.size(); i += 4) {
+    const uint8_t a = value(i), b = value(i + 1), c = value(i + 2), d = value(i + 3);
+    seen |= a | b | c | d;
+    *to++ = static_cast<uint8_t>(a << 2 | b >> 4);
+    *to++ = static_cast<uint8_t>(b << 4 | c >> 2);
+    *to++ = static_cast<uint8_t>(c << 6 | d);
   }
-  Bytes out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  int have = 0;
-  for (const char c : text) {
-    const int8_t v = value[static_cast<uint8_t>(c)];
-    if (v < 0) return bad();
-    bits = (bits << 6) | static_cast<uint32_t>(v);
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out.push_back(static_cast<uint8_t>(bits >> have));
-      bits &= (1U << have) - 1;
-    }
+  if (tail > 0) {
+    const size_t i = text.size() - tail;
+    const uint8_t a = value(i), b = value(i + 1), c = tail == 3 ? value(i + 2) : uint8_t{0};
+    seen |= a | b | c;
+    *to++ = static_cast<uint8_t>(a << 2 | b >> 4);
+    if (tail == 3) *to++ = static_cast<uint8_t>(b << 4 | c >> 2);
+    // Bits that belong to no byte must be zero: one text for each value.
+    if ((tail == 3 ? c & 3 : b & 15) != 0) return bad();
   }
-  if (bits != 0) return bad();
+  if ((seen & 64) != 0) return bad();
   return out;
 }
 
@@ -94,9 +108,11 @@ Result<Bytes> FromHex(std::string_view text, bool allow_0x) {
 }
 
 std::string ToBase64(ByteView bytes) { return Encode64(bytes, kBase64, true); }
-Result<Bytes> FromBase64(std::string_view text) { return Decode64(text, kBase64, true); }
+Result<Bytes> FromBase64(std::string_view text) { return Decode64(text, kBase64Values, true); }
 std::string ToBase64Url(ByteView bytes) { return Encode64(bytes, kBase64Url, false); }
-Result<Bytes> FromBase64Url(std::string_view text) { return Decode64(text, kBase64Url, false); }
+Result<Bytes> FromBase64Url(std::string_view text) {
+  return Decode64(text, kBase64UrlValues, false);
+}
 
 void AppendU16(Bytes& out, uint16_t v) {
   out.push_back(static_cast<uint8_t>(v >> 8));
