@@ -54,6 +54,28 @@ def check_errors_doc():
         problems.append("docs/errors.md is out of date: python tests/make_errors_doc.py > docs/errors.md")
 
 
+def check_rules_are_tested():
+    """Each rule of the verifier stands in docs/attestation.md with its source and with tests that there are."""
+    with open("src/attest/rules.inc", encoding="utf-8") as file:
+        rules = dict(re.findall(r'CCE_RULE\(\w+,\s*"([^"]+)",\s*"[^"]+",\s*"([^"]+)"', file.read()))
+    rows = {}
+    for line in open("docs/attestation.md", encoding="utf-8"):
+        if match := re.match(r"\| `([a-z0-9_.]+)` \| .* \| (.+?) \| `[a-z_.]+` \| (.+?) \|$", line):
+            rows[match.group(1)] = (match.group(2), match.group(3).split(", "))
+    tests = "".join(open(path, encoding="utf-8").read() for path in glob.glob("src/attest/*_test.cc"))
+    plain = {".".join(pair) for pair in re.findall(r"TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", tests)}
+    cases = set(re.findall(r'\{"([a-z0-9_.]+)",\s*"(\w+)",', tests))  # tables of TdxRule and SnpRule
+    for rule in sorted(set(rules) ^ set(rows)):
+        problems.append(f"{rule} is only in " + ("src/attest/rules.inc" if rule in rules else "docs/attestation.md"))
+    for rule, (source, named) in rows.items():
+        if source != rules.get(rule, source):
+            problems.append(f"docs/attestation.md: {rule} has another source than in src/attest/rules.inc")
+        for name in named:
+            case = (rule, name.split("/")[-1])
+            if name != "(group)" and name not in plain and case not in cases:
+                problems.append(f"docs/attestation.md: {rule}: there is no test {name}")
+
+
 def check_attest_is_pure():
     """The verifier's library opens nothing and asks nobody for the time."""
     forbidden = {"socket", "connect", "open", "open64", "openat", "fopen", "fopen64", "time", "clock_gettime", "gettimeofday", "getenv"}
@@ -118,6 +140,7 @@ def check_tidy(everything):
 check_format()
 check_error_table()
 check_errors_doc()
+check_rules_are_tested()
 check_attest_is_pure()
 check_link_graph()
 check_routes_are_described()

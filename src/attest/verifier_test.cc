@@ -1,6 +1,7 @@
 // The remembering verifier, and what verdicts say.
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <thread>
 
 #include "attest/tdx_layout.h"
@@ -10,6 +11,7 @@
 namespace cce::attest {
 namespace {
 
+using testing::CrlSpec;
 using testing::FirstFailure;
 using testing::kNow;
 using testing::SnpPlatform;
@@ -38,33 +40,102 @@ TEST(Verifier, GivesTheSameVerdictWarm) {
   }
 }
 
-TEST(Verifier, ARevocationAfterAWarmVerificationIsSeen) {
+// A verifier that has accepted the platform's evidence once, and what it says of changed input.
+class Warm {
+ public:
+  explicit Warm(TdxPlatform platform = TdxPlatform()) : p(std::move(platform)) {
+    p.Build();
+    policy = p.StrictPolicyOfTest();
+    evidence = *ParseEvidence(p.quote);
+    collateral = p.collateral;
+    EXPECT_EQ(First(), "accepted");
+    EXPECT_EQ(First(), "accepted");
+  }
+  std::string First(UnixSeconds time = kNow) const {
+    return FirstFailure(verifier.Verify(evidence, collateral, policy, time, kNone));
+  }
+  SignedDocument Sign(const std::string& body) const {
+    return {body, testing::SignRaw(p.signing_key, AsBytes(body))};
+  }
+
   TdxPlatform p;
-  p.Build();
-  const Policy policy = p.StrictPolicyOfTest();
-  const Evidence evidence = *ParseEvidence(p.quote);
-  const Verifier verifier;
-  EXPECT_TRUE(verifier.Verify(evidence, p.collateral, policy, kNow, kNone).accepted);
-  p.pck_crl.revoked = {0xabcdef};
-  Collateral revoked = p.collateral;
-  revoked.tdx->pck_crl = testing::MakeCrl(p.pck_crl);
-  EXPECT_EQ(FirstFailure(verifier.Verify(evidence, revoked, policy, kNow, kNone)),
-            "tdx.pck.not_revoked");
+  Policy policy;
+  Evidence evidence;
+  Collateral collateral;
+  Verifier verifier;
+};
+
+TEST(Verifier, ARevocationAfterAWarmVerificationIsSeen) {
+  Warm warm;
+  CrlSpec pck_crl = warm.p.pck_crl;
+  pck_crl.revoked = {0xabcdef};
+  warm.collateral.tdx->pck_crl = testing::MakeCrl(pck_crl);
+  EXPECT_EQ(warm.First(), "tdx.pck.not_revoked");
+  warm.collateral = warm.p.collateral;
+  EXPECT_EQ(warm.First(), "accepted");
+  CrlSpec root_crl = warm.p.root_crl;
+  root_crl.revoked = {warm.p.ca.serial};
+  warm.collateral.tdx->root_crl = testing::MakeCrl(root_crl);
+  EXPECT_EQ(warm.First(), "tdx.pck_ca.not_revoked");
+  root_crl.revoked = {warm.p.signing.serial};
+  warm.collateral.tdx->root_crl = testing::MakeCrl(root_crl);
+  EXPECT_EQ(warm.First(), "tdx.tcb_signing.not_revoked");
 }
 
+TEST(Verifier, AReplacedDocumentIsSeen) {
+  Warm warm;
+  std::string info = warm.p.tcb_info;
+  warm.p.Replace(info, "UpToDate", "OutOfDate");
+  warm.collateral.tdx->tcb_info = warm.Sign(info);
+  EXPECT_EQ(warm.First(), "policy.tcb_status");
+  warm.collateral = warm.p.collateral;
+  std::string identity = warm.p.qe_identity;
+  warm.p.Replace(identity, R"("isvprodid":2)", R"("isvprodid":3)");
+  warm.collateral.tdx->qe_identity = warm.Sign(identity);
+  EXPECT_EQ(warm.First(), "tdx.qe_report.isvprodid");
+  // The bytes of one document with another's signature.
+  warm.collateral.tdx->qe_identity.signature = warm.p.collateral.tdx->qe_identity.signature;
+  EXPECT_EQ(warm.First(), "tdx.qe_identity.signature");
+  warm.collateral = warm.p.collateral;
+  EXPECT_EQ(warm.First(), "accepted");
+}
+
+TEST(Verifier, ARemovedRootIsSeen) {
+  Warm warm;
+  warm.policy.roots = VendorRoots();
+  EXPECT_EQ(warm.First(), "tdx.pck_chain.root");
+  warm.policy.roots.clear();
+  EXPECT_EQ(warm.First(), "tdx.pck_chain.root");
+}
+
+// Whichever ends first: a warm verification holds in its last second, not in the next.
 TEST(Verifier, NothingOutlivesItsWindow) {
-  TdxPlatform p;
-  p.Build();
-  const Policy policy = p.StrictPolicyOfTest();
-  const Evidence evidence = *ParseEvidence(p.quote);
-  const Verifier verifier;
-  const Verdict now = verifier.Verify(evidence, p.collateral, policy, kNow, kNone);
-  ASSERT_TRUE(now.accepted);
-  const UnixSeconds end = *now.valid_until;
-  EXPECT_TRUE(verifier.Verify(evidence, p.collateral, policy, end, kNone).accepted);
-  EXPECT_FALSE(verifier.Verify(evidence, p.collateral, policy, end + 1, kNone).accepted);
-  EXPECT_FALSE(
-      verifier.Verify(evidence, p.collateral, policy, kNow - 400 * testing::kDay, kNone).accepted);
+  struct Limit {
+    const char* rule;
+    std::function<void(TdxPlatform&, UnixSeconds)> set;
+  };
+  const auto next_update = [](TdxPlatform& p, std::string& document, UnixSeconds end) {
+    p.Replace(document, "2026-10-20T00:00:00Z", FormatTime(end));
+  };
+  const std::vector<Limit> limits = {
+      {"tdx.pck_chain.validity", [](auto& p, UnixSeconds t) { p.pck.not_after = t; }},
+      {"tdx.pck_chain.validity", [](auto& p, UnixSeconds t) { p.ca.not_after = t; }},
+      {"tdx.pck_chain.validity", [](auto& p, UnixSeconds t) { p.root.not_after = t; }},
+      {"tdx.root_crl.fresh", [](auto& p, UnixSeconds t) { p.root_crl.next_update = t; }},
+      {"tdx.pck_crl.fresh", [](auto& p, UnixSeconds t) { p.pck_crl.next_update = t; }},
+      {"tdx.tcb_signing.validity", [](auto& p, UnixSeconds t) { p.signing.not_after = t; }},
+      {"tdx.tcb_info.fresh", [&](auto& p, UnixSeconds t) { next_update(p, p.tcb_info, t); }},
+      {"tdx.qe_identity.fresh", [&](auto& p, UnixSeconds t) { next_update(p, p.qe_identity, t); }},
+  };
+  const UnixSeconds end = kNow + testing::kDay;
+  for (const Limit& limit : limits) {
+    TdxPlatform platform;
+    limit.set(platform, end);
+    const Warm warm(std::move(platform));
+    EXPECT_EQ(warm.First(end), "accepted") << limit.rule;
+    EXPECT_EQ(warm.First(end + 1), limit.rule);
+  }
+  EXPECT_NE(Warm().First(kNow - 400 * testing::kDay), "accepted");
 }
 
 TEST(Verifier, OtherRootsAreAnotherQuestion) {
