@@ -32,6 +32,36 @@ int Show(const Result<Answer>& result, bool as_json) {
   return 1;
 }
 
+struct Character {
+  char32_t code = 0;
+  size_t size = 0;  // bytes; 0: not UTF-8
+};
+
+// The first character of a text that is not empty. Overlong forms, surrogates and what is cut short
+// are none.
+Character TakeCharacter(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {lead, 1};
+  const size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {};
+  char32_t code = lead & (0x7fu >> size);
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return {};
+    code = code << 6 | (byte(i) & 0x3fu);
+  }
+  const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
+  if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return {};
+  return {code, size};
+}
+
+// Control characters (C0, C1, DEL) but line feeds, and those that turn or part lines: bidirectional
+// controls, line and paragraph separator.
+bool MovesTheTerminal(char32_t c) {
+  return (c < 0x20 && c != '\n') || (c >= 0x7f && c <= 0x9f) || c == 0x061c || c == 0x200e ||
+         c == 0x200f || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
 }  // namespace
 
 void Bind(CLI::App& app, const GlobalOptions& options, int& exit_code, Command command) {
@@ -66,10 +96,21 @@ std::string ShowTime(int64_t unix_seconds) {
 }
 
 std::string Clean(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n') || byte == 0x7f) c = ' ';
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const Character next = TakeCharacter(text);
+    if (next.size == 0) {
+      out += '?';
+      text.remove_prefix(1);
+      continue;
+    }
+    if (MovesTheTerminal(next.code)) {
+      out += ' ';
+    } else {
+      out += text.substr(0, next.size);
+    }
+    text.remove_prefix(next.size);
   }
   return out;
 }

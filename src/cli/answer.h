@@ -34,7 +34,8 @@ std::string FormatBytes(uint64_t bytes);
 std::string_view Mark(bool good);
 // A time for people: "2026-11-22 15:52:00Z".
 std::string ShowTime(int64_t unix_seconds);
-// Untrusted text for a terminal: control characters but line feeds become spaces.
+// Untrusted text for a terminal: control characters but line feeds become spaces, as do those that
+// turn a line's direction; bytes that are not UTF-8 become question marks.
 std::string Clean(std::string_view text);
 
 }  // namespace cce::cli

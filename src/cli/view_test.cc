@@ -28,6 +28,27 @@ TEST(View, ProgressLine) {
 
 TEST(View, UntrustedTextLosesControlCharacters) {
   EXPECT_EQ(Clean("a\x1b[31mb\r\nc\x7f"), "a [31mb \nc ");
+  // C1: U+009B starts a control sequence as ESC [ does, in UTF-8 and as a bare byte.
+  EXPECT_EQ(Clean("a\u009b31m"), "a 31m");
+  EXPECT_EQ(Clean("a\x9b"
+                  "31m"),
+            "a?31m");
+  // What would show "txt.exe" as "exe.txt".
+  for (const char* turn : {"\u202a", "\u202e", "\u2066", "\u2069", "\u200f", "\u061c", "\u2028"}) {
+    EXPECT_EQ(Clean(std::string("a") + turn + "b"), "a b");
+  }
+}
+
+TEST(View, OtherTextStays) {
+  const std::string text = "Zürich \u2713 \u65e5\u672c \U0001f512 \u00a0\u200d";
+  EXPECT_EQ(Clean(text), text);
+}
+
+TEST(View, WhatIsNotUtf8IsMarked) {
+  for (const char* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x80", "\xff"}) {
+    const std::string shown = Clean(bad);
+    EXPECT_EQ(shown, std::string(std::string_view(bad).size(), '?'));
+  }
 }
 
 TEST(View, Authority) {
