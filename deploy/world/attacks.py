@@ -80,25 +80,24 @@ def replay_credential(scenario, job):
             "code": refusal["code"], "explained": text_of(refusal)}
 
 
-def unlisted_guest(scenario, _):
-    """The host starts another guest than the owner listed: here one with another decrypt-fs."""
-    with scenario.other_guest():
+def broken_job(scenario, attack, step, name, title):
+    """A job that must fail under an attack, and why its owner is told that it did."""
+    with attack:
         job = scenario.submit("fit")
         status = scenario.follow(job)
     if status["state"] != "failed":
-        raise Failed(f"an unlisted guest ended as {status['state']}")
-    refusal = explained_refusal(scenario, job, "keys")
-    return {"name": "unlisted guest", "title": "The host starts a guest that the owner's policy does not list",
-            "code": refusal["code"], "explained": text_of(refusal)}
+        raise Failed(f"{name}: the job ended as {status['state']}")
+    refusal = explained_refusal(scenario, job, step)
+    return {"name": name, "title": title, "code": refusal["code"], "explained": text_of(refusal)}
+
+
+def unlisted_guest(scenario, _):
+    """The host starts another guest than the owner listed: here one with another decrypt-fs."""
+    return broken_job(scenario, scenario.other_guest(), "keys", "unlisted guest",
+                      "The host starts a guest that the owner's policy does not list")
 
 
 def flipped_byte(scenario, _):
     """The storage host flips one byte of a ciphertext object."""
-    with scenario.damaged_store():
-        job = scenario.submit("fit")
-        status = scenario.follow(job)
-    if status["state"] != "failed":
-        raise Failed(f"a job on damaged data ended as {status['state']}")
-    refusal = explained_refusal(scenario, job, "machine")
-    return {"name": "flipped ciphertext byte", "title": "The storage host flips one byte of the ciphertext",
-            "code": refusal["code"], "explained": text_of(refusal)}
+    return broken_job(scenario, scenario.damaged_store(), "machine", "flipped ciphertext byte",
+                      "The storage host flips one byte of the ciphertext")
