@@ -6,6 +6,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 
@@ -29,6 +30,21 @@ def run(args, **options):
 
 def run_json(args, **options):
     return json.loads(run(args, **options))
+
+
+def interrupt_on_sigterm():
+    """From now on SIGTERM interrupts this program as Ctrl-C does, so that what it started is ended before it.
+
+    Gives the handler before, to be put back; None where this is not the main thread, which alone may have one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def interrupt(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once: ending must not be interrupted
+        raise KeyboardInterrupt("SIGTERM")
+
+    return signal.signal(signal.SIGTERM, interrupt)
 
 
 class Processes:

@@ -9,9 +9,10 @@ import glob
 import json
 import os
 import shutil
+import signal
 import urllib.request
 
-from .processes import Failed, Processes, free_port, run, run_json
+from .processes import Failed, Processes, free_port, interrupt_on_sigterm, run, run_json
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CHAIN_ID = 31337
@@ -42,6 +43,7 @@ class World:
         self.processes = Processes(self.path("logs"))
         self.ports = {name: free_port() for name in ("chain", "registry", "cced", "monitor", "launcher")}
         self.chip = None
+        self.sigterm = None  # the handler before this world's
         self.tee = self.settings.get("tee", "tdx")  # of cced and of all machines
 
     # -- places
@@ -89,14 +91,17 @@ class World:
         self.processes.stop_all()
 
     def __enter__(self):
+        self.sigterm = interrupt_on_sigterm()
         try:
             return self.start()
         except BaseException:
-            self.stop()
+            self.__exit__()
             raise
 
     def __exit__(self, *_):
         self.stop()
+        if self.sigterm is not None:
+            signal.signal(signal.SIGTERM, self.sigterm)
 
     def start_chain(self):
         binary = glob.glob(os.path.join(REPOSITORY, "contracts/node_modules/@foundry-rs/anvil-*/bin/anvil"))[0]
