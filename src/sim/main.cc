@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "sim/chip.h"
 #include "sim/measure.h"
+#include "sim/seeds.h"
 #include "sim/server.h"
 #include "sim/snp_report.h"
 #include "sim/tdx_quote.h"
@@ -141,6 +142,8 @@ int Main(int argc, char** argv) {
   measure->add_option("--guest", a.guest, "guest kind: " + GuestKinds())->capture_default_str();
   measure->add_option("--role", a.roles, "role=FILE, in the machine's own order")->required();
   CLI::App* const defects = app.add_subcommand("defects", "list the defects for negative tests");
+  CLI::App* const seeds = app.add_subcommand("seeds", "write seeds for the fuzz targets");
+  seeds->add_option("--out", a.out, "folder: one folder a target")->required();
   CLI::App* const serve = app.add_subcommand("serve", "be the chip");
   AddServe(*serve, a);
   CLI11_PARSE(app, argc, argv);
@@ -151,6 +154,7 @@ int Main(int argc, char** argv) {
   if (collateral->parsed()) done = WriteCollateral(a);
   if (measure->parsed()) done = PrintMeasurement(a);
   if (defects->parsed()) done = PrintDefects();
+  if (seeds->parsed()) done = WriteSeeds(a.out, SystemClock());
   if (serve->parsed()) done = Serve(a.serve);
   if (done) return 0;
   std::fputs((FormatError(done.error()) + "\n").c_str(), stderr);
