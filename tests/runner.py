@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+import fuzz_seeds
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 # Test programs that drive real parts (a chain, containers, mounts): run one at a time.
@@ -150,16 +152,35 @@ def lint(count, everything):
     count.add("lint", 1 if code == 0 else 0, 0 if code == 0 else 1)
 
 
-def fuzz(seconds):
+def fuzz(seconds, vectors, only):
+    build("release", ["tsm-sim"])
     build("fuzz")
+    seeds = os.path.join(BUILD, "fuzz/seeds")
+    fuzz_seeds.write_seeds(os.path.join(BUILD, "bin/tsm-sim"), seeds, vectors)
     for target in sorted(glob.glob(os.path.join(BUILD, "fuzz/bin/fuzz_*"))):
-        say(os.path.basename(target))
-        corpus = os.path.join(BUILD, "fuzz/corpus", os.path.basename(target))
+        name = os.path.basename(target)
+        if only and name not in only:
+            continue
+        say(name)
+        corpus = os.path.join(BUILD, "fuzz/corpus", name)
         os.makedirs(corpus, exist_ok=True)
-        kept = os.path.join(ROOT, "fuzz/corpus", os.path.basename(target))
-        seeds = [kept] if os.path.isdir(kept) else []
-        if shell([target, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", corpus, *seeds]).returncode:
+        if shell([target, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", corpus,
+                  *fuzz_seeds.folders_of(name, seeds, vectors)]).returncode:
             sys.exit(f"{target} found something")
+
+
+def replay(count):
+    """The fuzz targets' kept inputs and fresh ones of the simulated chip, once each, under ASan and UBSan."""
+    build("sanitize", ["fuzz_replay"])
+    say("fuzz targets: kept inputs and the simulated chip's")
+    seeds = os.path.join(BUILD, "sanitize/seeds")
+    fuzz_seeds.write_seeds(os.path.join(BUILD, "bin/tsm-sim"), seeds)
+    for target in sorted(glob.glob(os.path.join(BUILD, "sanitize/replay/fuzz_*"))):
+        folders = fuzz_seeds.folders_of(os.path.basename(target), seeds)
+        if not folders:
+            continue
+        code, output = captured([target, *folders], 300)
+        count.add(os.path.relpath(target, ROOT), int(code == 0), int(code != 0), output=output)
 
 
 def find_vectors(given):
@@ -181,7 +202,7 @@ def main():
         os.environ["CCE_VECTORS"] = vectors  # for the end-to-end tests
     started = time.monotonic()
     if options.kind == "fuzz":
-        return fuzz(options.seconds)
+        return fuzz(options.seconds, vectors, rest)
     count = Count()
     if options.kind == "mutate":
         mutate(count, vectors)
@@ -193,6 +214,7 @@ def main():
         unit(count, vectors)
     if options.kind in ("all", "sanitize"):
         sanitize(count, vectors)
+        replay(count)
     if options.kind in ("all", "integration"):
         integration(count, vectors)
     if options.kind in ("all", "e2e"):

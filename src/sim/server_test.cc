@@ -16,8 +16,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "crypto/hash.h"
+#include "net/http_client.h"
 #include "protocol/simulated_chip.h"
-#include "sim/test_folder.h"
+#include "sim/attest_support.h"
+#include "tsm/attester.h"
 
 // The program itself, driven as a launcher would.
 namespace cce::sim {
@@ -94,13 +96,17 @@ class ServerTest : public testing::Test {
   std::vector<std::string> Arguments() const {
     return {"serve", "--state", At("state"), "--socket", At("chip.sock"), "--run", At("run")};
   }
-  Result<protocol::ChipGuest> Create(const std::string& defect = "") {
+  Result<protocol::ChipGuest> Create(const std::string& defect = "",
+                                     const std::string& tee = "tdx") {
     const UniqueFd agent(open(At("agent").c_str(), O_RDONLY | O_CLOEXEC));
     const UniqueFd launch(open(At("launch").c_str(), O_RDONLY | O_CLOEXEC));
     const int fds[] = {agent.get(), launch.get()};
-    return protocol::CreateChipGuest(
-        At("chip.sock"),
-        {.guest = "process", .roles = {"tee-agent", "launch-document"}, .defect = defect}, fds);
+    return protocol::CreateChipGuest(At("chip.sock"),
+                                     {.tee = tee,
+                                      .guest = "process",
+                                      .roles = {"tee-agent", "launch-document"},
+                                      .defect = defect},
+                                     fds);
   }
   static Result<Bytes> Quote(const std::string& front) {
     const std::string report = front + "/report/t";
@@ -139,6 +145,38 @@ TEST_F(ServerTest, AMachineFromFilesToQuote) {
   EXPECT_FALSE(IsMounted(guest->front));
   EXPECT_FALSE(std::filesystem::exists(guest->front));
   EXPECT_FALSE(std::filesystem::exists(At("chip.sock")));
+}
+
+// From files to a verdict by the engine's own reader, client and verifier.
+TEST_F(ServerTest, AnSnpMachineWithItsCollateralService) {
+  const SnpChip known = OpenTestSnpChip(At("state"), "Milan");
+  auto arguments = Arguments();
+  arguments.insert(arguments.end(), {"--collateral-port", "0"});
+  Program program(arguments);
+  const auto ready = ParseJson(program.FirstLine());
+  ASSERT_TRUE(ready) << FormatError(ready.error());
+  const auto client =
+      net::HttpClient::New({.base_url = std::string(ready->at("collateral").as_string())});
+  ASSERT_TRUE(client) << FormatError(client.error());
+  const auto crl = (*client)->Get("/vcek/v1/Milan/crl");
+  ASSERT_TRUE(crl) << FormatError(crl.error());
+
+  const auto guest = Create("", "snp");
+  ASSERT_TRUE(guest) << FormatError(guest.error());
+  EXPECT_EQ(guest->measurement.host_data, crypto::Sha256(AsBytes("{}")));
+  const auto evidence = tsm::NewConfigfsAttester(guest->front)->Attest(TestReportData());
+  ASSERT_TRUE(evidence) << FormatError(evidence.error());
+  EXPECT_EQ(evidence->provider, "sev_guest");
+  attest::Policy policy = TestPolicy(attest::Tee::kSnp, known.ark());
+  policy.measurements[0].launch_digest = guest->measurement.launch_digest;
+  attest::ExpectedBinding binding(TestReportData());
+  binding.host_data = guest->measurement.host_data;
+  const attest::SnpCollateral collateral{
+      .vek = {}, .ask = known.ask(), .ark = known.ark(), .crl = crl->body};
+  EXPECT_EQ(FirstFailure(attest::VerifyBytes(evidence->Whole(), {.snp = collateral}, policy,
+                                             SystemClock().Now(), binding)),
+            "accepted");
+  EXPECT_EQ(program.End(SIGTERM), 0);
 }
 
 TEST_F(ServerTest, TheFrontEndsWithTheConnection) {
