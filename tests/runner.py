@@ -17,7 +17,7 @@ BUILD = os.path.join(ROOT, "build")
 INTEGRATION = ("chain_anvil_test", "executor_container_test", "decrypt_fs_test", "host_launcher_test",
                "host_machine_test", "sim_test", "tee_agent_job_test")
 # Parts whose unit tests parse hostile bytes: built and run under ASan and UBSan, too.
-SANITIZED = ("base", "crypto", "attest", "dataset", "gate", "tlog", "protocol", "manifest")
+SANITIZED = ("base", "crypto", "attest", "collateral", "dataset", "gate", "tlog", "protocol", "manifest")
 
 
 class Count:

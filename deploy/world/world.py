@@ -236,7 +236,8 @@ decoder = "{self.program('gate-decoder')}"
 tick_millis = {settings['tick_millis']}
 [attestation]
 tsm_path = "{self.path('tsm')}"
-collateral = "{self.path('collateral.json')}"
+[collateral]
+bundle = "{self.path('collateral.json')}"
 [attestation.policy]
 name = "operator"
 tees = ["{self.tee}"]

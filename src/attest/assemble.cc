@@ -70,6 +70,7 @@ class Assembler {
       c.tcb_info_chain = {signing_.value};
       if (!root_.empty()) c.tcb_info_chain.push_back(root_.value);
       c.qe_identity_chain = c.tcb_info_chain;
+      if (!pck_ca_.empty() && !root_.empty()) c.pck_crl_chain = {pck_ca_.value, root_.value};
       if (!pck_.empty() && !pck_ca_.empty() && !root_.empty()) {
         c.pck_chain = {pck_.value, pck_ca_.value, root_.value};
       }

@@ -123,6 +123,37 @@ std::vector<CollateralDocument> DocumentsOf(const Collateral& collateral) {
   return out;
 }
 
+void AddTo(Collateral& collateral, const CollateralDocument& document) {
+  if (IsSnp(document.kind)) {
+    if (!collateral.snp) collateral.snp.emplace();
+    SnpCollateral& c = *collateral.snp;
+    if (document.kind == DocumentKind::kSnpCrl) c.crl = document.body;
+    if (document.kind == DocumentKind::kVek) c.vek = document.body;
+    if (document.kind != DocumentKind::kSnpChain) return;
+    for (const Bytes& der : document.chain) (IsRoot(der) ? c.ark : c.ask) = der;
+    return;
+  }
+  if (!collateral.tdx) collateral.tdx.emplace();
+  TdxCollateral& c = *collateral.tdx;
+  switch (document.kind) {
+    case DocumentKind::kRootCrl:
+      c.root_crl = document.body;
+      break;
+    case DocumentKind::kPckCrl:
+      c.pck_crl = document.body;
+      c.pck_crl_chain = document.chain;
+      break;
+    case DocumentKind::kTcbInfo:
+      c.tcb_info = {std::string(AsText(document.body)), document.signature};
+      c.tcb_info_chain = document.chain;
+      break;
+    default:
+      c.qe_identity = {std::string(AsText(document.body)), document.signature};
+      c.qe_identity_chain = document.chain;
+      break;
+  }
+}
+
 std::string ToString(const DocumentKey& key) {
   return std::string(KindName(key.kind)) + " " + key.subject;
 }

@@ -52,6 +52,8 @@ std::string OlderThan(const DocumentFacts& next, const DocumentFacts& kept);
 // A set taken apart, each document with its chain; the root CRL first. What a set leaves out is
 // left out: a PCK CRL without its issuer chain, too.
 std::vector<CollateralDocument> DocumentsOf(const Collateral& collateral);
+// The other way: puts a document into a set.
+void AddTo(Collateral& collateral, const CollateralDocument& document);
 
 // Which document evidence needs.
 struct DocumentKey {

@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "cli/attest_commands.h"
+#include "cli/collateral_commands.h"
 #include "cli/dataset_commands.h"
 #include "cli/job_commands.h"
 #include "cli/rent_command.h"
@@ -55,6 +56,7 @@ int main(int argc, char** argv) {
   cce::cli::AddJobCommands(app, options, exit_code);
   cce::cli::AddReviewCommands(app, options, exit_code);
   cce::cli::AddAttestCommands(app, options, exit_code);
+  cce::cli::AddCollateralCommands(app, options, exit_code);
   cce::cli::AddVerifyCommand(app, options, exit_code);
   try {
     app.parse(argc, argv);

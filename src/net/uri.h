@@ -1,4 +1,4 @@
-// Private to src/net: percent-coding of RFC 3986.
+// Percent-coding of RFC 3986.
 #pragma once
 
 #include <map>

@@ -24,13 +24,51 @@ void ReadTrust(Fields& f, Config& c) {
   c.root_key_path = root.String("path", {.min = 1});
   Fields attestation = f.Object("attestation");
   c.tsm_path = attestation.String("tsm_path", {.min = 1, .fallback = "/sys/kernel/config/tsm"});
-  c.collateral = attestation.String("collateral", {.min = 1});
   if (const json::value* policy = attestation.Raw("policy")) {
     if (policy->is_object()) {
       c.attestation_policy = policy->get_object();
     } else {
       attestation.Reject("policy", "must be a table");
     }
+  }
+}
+
+void CheckUrl(Fields& f, std::string_view key, const std::string& url) {
+  if (url.empty()) return;
+  if (const Result<> good = collateral::CheckAddress(url); !good) {
+    f.Reject(key, good.error().message);
+  }
+}
+
+void ReadCollateral(Fields& f, Config& c) {
+  Fields table = f.Object("collateral", /*optional=*/true);
+  CollateralOptions& o = c.collateral;
+  const Fields::StringRule text{.max = 1024, .fallback = ""};
+  o.bundle = table.String("bundle", text);
+  // With bundles alone an engine asks nobody.
+  const std::string pcs(o.bundle.empty() ? collateral::kIntelPcs : "");
+  const std::string kds(o.bundle.empty() ? collateral::kAmdKds : "");
+  o.addresses.pcs_url = table.String("pcs_url", {.max = 1024, .fallback = pcs});
+  o.addresses.root_crl_url = table.String("root_crl_url", text);
+  o.addresses.kds_url = table.String("kds_url", {.max = 1024, .fallback = kds});
+  o.addresses.tcb_update = table.Choice("tcb_update", {"standard", "early"}, "standard");
+  CheckUrl(table, "pcs_url", o.addresses.pcs_url);
+  CheckUrl(table, "root_crl_url", o.addresses.root_crl_url);
+  CheckUrl(table, "kds_url", o.addresses.kds_url);
+  const auto number = [&table](std::string_view key, uint64_t min, uint64_t max,
+                               uint64_t fallback) {
+    return static_cast<int64_t>(table.Uint(key, {.min = min, .max = max, .fallback = fallback}));
+  };
+  constexpr uint64_t kDay = 86400;
+  o.schedule.refresh_seconds = number("refresh_seconds", 60, 30 * kDay, kDay);
+  o.schedule.refresh_ahead_seconds = number("refresh_ahead_seconds", 0, 30 * kDay, 7 * kDay);
+  o.schedule.max_backoff_seconds = number("max_backoff_seconds", 1, kDay, 3600);
+  o.schedule.max_documents = static_cast<size_t>(number("max_documents", 16, 4096, 256));
+  o.warn_seconds = number("warn_seconds", 0, 30 * kDay, 3 * kDay);
+  o.addresses.timeout = std::chrono::milliseconds(number("timeout_millis", 100, 60000, 10000));
+  o.max_wait = std::chrono::milliseconds(number("max_wait_millis", 0, 30000, 5000));
+  if (o.bundle.empty() && o.addresses.pcs_url.empty() && o.addresses.kds_url.empty()) {
+    table.Reject("pcs_url", "neither a service nor a bundle is named");
   }
 }
 
@@ -48,6 +86,7 @@ void ReadChain(Fields& f, Config& c) {
 
 void ReadStorage(Fields& f, Config& c) {
   c.state_folder = f.Object("state").String("folder", {.min = 1});
+  c.collateral.cache_file = c.state_folder + "/collateral.json";
   Fields store = f.Object("store");
   c.store_folder = store.String("folder", {.min = 1});
   c.dataset_quota_bytes = store.Uint("dataset_quota_bytes", {.fallback = uint64_t{1} << 40});
@@ -86,6 +125,7 @@ Result<Config> LoadConfig(const std::string& path) {
   Config c;
   ReadServing(f, c);
   ReadTrust(f, c);
+  ReadCollateral(f, c);
   ReadChain(f, c);
   ReadStorage(f, c);
   ReadJobs(f, c);

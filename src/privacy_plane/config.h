@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "privacy_plane/tee_verifier/collateral_service.h"
 #include "protocol/identifiers.h"
 
 namespace cce::privacy_plane {
@@ -32,9 +33,13 @@ struct Config {
 
   // [attestation]
   std::string tsm_path;             // configfs-tsm folder of this machine
-  std::string collateral;           // bundle file for evidence
   json::object attestation_policy;  // attest's policy document: narrows every owner's policy; may
                                     // be empty (strict default)
+
+  // [collateral]
+  CollateralOptions collateral;
+
+  // [chain]
   uint64_t chain_id = 0;
   std::vector<std::string> chain_endpoints;
   std::string finality;

@@ -44,6 +44,22 @@ class ConfigTest : public testing::Test {
         << FormatError(config.error());
   }
 
+  static void ExpectSame(const CollateralOptions& a, const CollateralOptions& b) {
+    EXPECT_EQ(a.bundle, b.bundle);
+    EXPECT_EQ(a.cache_file, b.cache_file);
+    EXPECT_EQ(a.addresses.pcs_url, b.addresses.pcs_url);
+    EXPECT_EQ(a.addresses.root_crl_url, b.addresses.root_crl_url);
+    EXPECT_EQ(a.addresses.kds_url, b.addresses.kds_url);
+    EXPECT_EQ(a.addresses.tcb_update, b.addresses.tcb_update);
+    EXPECT_EQ(a.addresses.timeout, b.addresses.timeout);
+    EXPECT_EQ(a.schedule.refresh_seconds, b.schedule.refresh_seconds);
+    EXPECT_EQ(a.schedule.refresh_ahead_seconds, b.schedule.refresh_ahead_seconds);
+    EXPECT_EQ(a.schedule.max_backoff_seconds, b.schedule.max_backoff_seconds);
+    EXPECT_EQ(a.schedule.max_documents, b.schedule.max_documents);
+    EXPECT_EQ(a.warn_seconds, b.warn_seconds);
+    EXPECT_EQ(a.max_wait, b.max_wait);
+  }
+
   std::string folder_, example_;
 };
 
@@ -63,6 +79,8 @@ TEST_F(ConfigTest, WhatTheExampleCallsADefaultIsOne) {
   ASSERT_TRUE(given);
   std::string text = example_;
   text.erase(text.find("[jobs]"), text.find("[gate]") - text.find("[jobs]"));
+  const size_t collateral_at = text.find("[collateral]");
+  text.erase(collateral_at, text.find("[chain]") - collateral_at);
   for (const char* key : {"address =", "tsm_path =", "finality =", "max_unanchored_", "max_clock_",
                           "dataset_quota_bytes =", "tick_millis =", "max_output_bytes ="}) {
     for (size_t at; (at = text.find(std::string("\n") + key)) != std::string::npos;) {
@@ -74,6 +92,7 @@ TEST_F(ConfigTest, WhatTheExampleCallsADefaultIsOne) {
   EXPECT_EQ(fallen_back->listen_address, given->listen_address);
   EXPECT_EQ(fallen_back->monitor_address, given->monitor_address);
   EXPECT_EQ(fallen_back->tsm_path, given->tsm_path);
+  ExpectSame(fallen_back->collateral, given->collateral);
   EXPECT_EQ(fallen_back->finality, given->finality);
   EXPECT_EQ(fallen_back->max_unanchored_entries, given->max_unanchored_entries);
   EXPECT_EQ(fallen_back->max_unanchored_seconds, given->max_unanchored_seconds);
@@ -103,6 +122,25 @@ TEST_F(ConfigTest, RefusesWhatIsMissingOrOutOfRange) {
                 "max_clock_distance_seconds");
   ExpectRefused(Changed("source = \"file\"", "source = \"none\""), "source");
   ExpectRefused(Changed("provider = \"process\"", "provider = \"docker\""), "provider");
+}
+
+TEST_F(ConfigTest, CollateralComesOverTlsOrFromThisMachineOrFromBundles) {
+  const std::string pcs = "pcs_url = \"https://api.trustedservices.intel.com\"";
+  ExpectRefused(Changed(pcs, "pcs_url = \"http://pccs.example\""), "plain http");
+  ExpectRefused(Changed(pcs, "pcs_url = \"pccs.example\""), "pcs_url");
+  ExpectRefused(Changed("root_crl_url = \"\"", "root_crl_url = \"http://x.example/\""),
+                "root_crl_url");
+  ExpectRefused(Changed("tcb_update = \"standard\"", "tcb_update = \"late\""), "tcb_update");
+  ExpectRefused(Changed("max_wait_millis = 5000", "max_wait_millis = 30001"), "max_wait_millis");
+  EXPECT_TRUE(Load(Changed(pcs, "pcs_url = \"http://127.0.0.1:8081\"")));
+  std::string text = example_;
+  const size_t at = text.find("[collateral]");
+  const size_t size = text.find("[chain]") - at;
+  const auto bundles = Load(std::string(text).replace(at, size, "[collateral]\nbundle = \"b\"\n"));
+  ASSERT_TRUE(bundles) << FormatError(bundles.error());
+  EXPECT_EQ(bundles->collateral.addresses.pcs_url, "") << "with bundles alone nobody is asked";
+  ExpectRefused(text.replace(at, size, "[collateral]\npcs_url = \"\"\nkds_url = \"\"\n"),
+                "neither a service nor a bundle");
 }
 
 TEST_F(ConfigTest, TheDigestFollowsTheValuesAlone) {

@@ -142,9 +142,9 @@ Result<> RunDaemon(Config config, const std::function<void()>& wait) {
   core.clock = &SystemClock();
   const std::unique_ptr<RootKeySource> root = NewFileRootKey(core.config.root_key_path);
   ASSIGN_OR_RETURN(core.keys, KeyManager::New(*root));
-  ASSIGN_OR_RETURN(core.verifier,
-                   TeeVerifier::New(tsm::NewConfigfsAttester(core.config.tsm_path),
-                                    core.config.collateral, core.config.attestation_policy));
+  ASSIGN_OR_RETURN(core.verifier, TeeVerifier::New(tsm::NewConfigfsAttester(core.config.tsm_path),
+                                                   core.config.collateral,
+                                                   core.config.attestation_policy, *core.clock));
   TRY(OpenChain(core));
   ASSIGN_OR_RETURN(const std::unique_ptr<ChainFreshness> freshness, MakeFreshness(core));
   TRY(OpenState(core, freshness.get()));
@@ -155,6 +155,7 @@ Result<> RunDaemon(Config config, const std::function<void()>& wait) {
   for (const std::string& part : core.identity.development) {
     Log(LogLevel::kWarn, "daemon.development_part", {{"part", part}});
   }
+  core.verifier->Start();
   TRY(core.state->Record(DaemonStarted(core.identity_hash, core.config.digest)));
   std::unique_ptr<Anchoring> anchoring;
   if (freshness != nullptr) anchoring = std::make_unique<Anchoring>(core, *freshness);

@@ -3,12 +3,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "attest/verify.h"
+#include "privacy_plane/tee_verifier/collateral_service.h"
 #include "protocol/report_data.h"
 #include "tsm/attester.h"
 
@@ -31,14 +30,21 @@ struct GuestJudgement {
 
 class TeeVerifier {
  public:
-  // `collateral_path`: bundle file, read again whenever it changes. `operator_policy`: attest's
-  // policy document; empty: nothing is narrowed.
+  // `operator_policy`: attest's policy document; empty: nothing is narrowed. Collateral is verified
+  // under its roots and the vendors'. `clock` is kept referenced.
   static Result<std::unique_ptr<TeeVerifier>> New(std::unique_ptr<tsm::Attester> attester,
-                                                  std::string collateral_path,
-                                                  const json::object& operator_policy);
+                                                  CollateralOptions collateral,
+                                                  const json::object& operator_policy,
+                                                  const Clock& clock);
+
+  // Takes up what was kept, begins to fetch, and asks this machine's TEE once, so that its own
+  // collateral is there before anybody asks. No failure: what is missing is logged and shows in
+  // CollateralStatus.
+  void Start();
 
   // Evidence must satisfy the operator's policy and each of `policies`. Never an error for evidence
-  // that is bad: that is a judgement. Errors: collateral cannot be read.
+  // that is bad: that is a judgement. Error: collateral.unavailable, after the longest wait at
+  // most.
   Result<GuestJudgement> Judge(ByteView evidence, const std::vector<NamedPolicy>& policies,
                                UnixSeconds now, const attest::ExpectedBinding& binding);
 
@@ -46,7 +52,10 @@ class TeeVerifier {
     Bytes evidence;
     std::string collateral;
   };
+  // Errors: tsm.*, collateral.unavailable, evidence.* (this machine's chain is not genuine).
   Result<OwnEvidence> AttestSelf(const protocol::ReportData& report_data);
+
+  CollateralService::Status CollateralStatus() const { return collateral_.Report(); }
 
   // The roots that the operator's policy accepts, by name and digest; empty where it narrows
   // nothing.
@@ -55,21 +64,17 @@ class TeeVerifier {
   bool AcceptsDevelopmentRoots() const;
 
  private:
-  TeeVerifier(std::unique_ptr<tsm::Attester> attester, std::string collateral_path,
-              attest::Policy operator_policy);
-  struct Loaded {
-    attest::Collateral collateral;
-    std::string text;
-    timespec modified{};
-  };
-  Result<std::shared_ptr<const Loaded>> Collateral();
+  TeeVerifier(std::unique_ptr<tsm::Attester> attester, CollateralOptions collateral,
+              attest::Policy operator_policy, const Clock& clock);
+  using Set = std::shared_ptr<const CollateralService::Set>;
+  Result<Set> CollateralFor(const attest::Evidence& evidence, UnixSeconds now, bool own);
 
   const std::unique_ptr<tsm::Attester> attester_;
-  const std::string collateral_path_;
   const attest::Policy operator_policy_;
+  const std::vector<attest::TrustedRoot> roots_;
+  const Clock& clock_;
   const attest::Verifier verifier_;
-  std::mutex mutex_;
-  std::shared_ptr<const Loaded> loaded_;
+  CollateralService collateral_;
 };
 
 }  // namespace cce::privacy_plane
