@@ -41,7 +41,7 @@ class World:
         self.build = build or os.path.join(REPOSITORY, "build")
         self.settings = settings or {}
         self.processes = Processes(self.path("logs"))
-        self.ports = {name: free_port() for name in ("chain", "registry", "cced", "monitor", "launcher")}
+        self.ports = {name: free_port() for name in ("chain", "registry", "cced", "monitor", "launcher", "collateral")}
         self.chip = None
         self.sigterm = None  # the handler before this world's
         self.tee = self.settings.get("tee", "tdx")  # of cced and of all machines
@@ -69,6 +69,11 @@ class World:
     @property
     def chain_url(self):
         return f"http://127.0.0.1:{self.ports['chain']}"
+
+    @property
+    def collateral_url(self):
+        """The chip's collateral service, which answers like Intel's and AMD's."""
+        return f"http://127.0.0.1:{self.ports['collateral']}"
 
     @property
     def registry(self):
@@ -142,17 +147,16 @@ http: {{addr: "{self.registry}"}}
 
     def start_chip(self):
         self.chip_state = self.path("chip")
-        half = ["--state", self.chip_state, "--tee", self.tee]
-        self.root = run_json([self.program("tsm-sim"), "init", *half])
-        run([self.program("tsm-sim"), "collateral", *half, "--out", self.path("collateral.json")])
+        self.root = run_json([self.program("tsm-sim"), "init", "--state", self.chip_state, "--tee", self.tee])
         self.start_chip_service()
 
     def start_chip_service(self, *options):
         os.makedirs(self.path("tsm"), exist_ok=True)
         self.processes.start("tsm-sim", [
             self.program("tsm-sim"), "serve", "--state", self.chip_state, "--socket", self.path("chip.sock"),
-            "--run", self.path("fronts"), "--front", "cced", "--mount", self.path("tsm"),
-            "--tee", self.tee, "--guest", "host-process", "--file", "cced=" + self.program("cced"), *options], stdout_pipe=True)
+            "--run", self.path("fronts"), "--collateral-port", self.ports["collateral"], "--tee", self.tee,
+            "--front", "cced", "--mount", self.path("tsm"), "--guest", "host-process",
+            "--file", "cced=" + self.program("cced"), *options], stdout_pipe=True)
         self.chip = json.loads(self.processes.wait_for_line("tsm-sim"))
 
     def measure(self, *arguments):
@@ -237,7 +241,8 @@ tick_millis = {settings['tick_millis']}
 [attestation]
 tsm_path = "{self.path('tsm')}"
 [collateral]
-bundle = "{self.path('collateral.json')}"
+pcs_url = "{self.collateral_url}"
+kds_url = "{self.collateral_url}"
 [attestation.policy]
 name = "operator"
 tees = ["{self.tee}"]

@@ -2,18 +2,22 @@
 edited configuration, no start with an edited journal."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import sqlite3
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import pytest
-from deploy.world.processes import Failed
+from deploy.world.processes import Failed, free_port
 from deploy.world.world import write
 from stage import code_in
 
+FMSPC = "c0ce4c000000"  # of the simulated chip
 # So few that every test's entries are anchored on chain soon.
 WORLD_SETTINGS = {"max_unanchored_entries": 60}
 
@@ -81,6 +85,74 @@ def test_a_root_that_only_the_operator_accepts_opens_nothing(own_stage):
     text = stage.policy_toml().replace(stage.world.root["sha256_der"], "ab" * 32)
     with stage.policy_text(text):
         assert refused_at_keys(stage) == "evidence.untrusted_root"
+
+
+# -- collateral
+
+def monitor(stage, path):
+    """Status and text of the monitor's answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{stage.world.ports['monitor']}{path}", timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def trust_refused(stage):
+    owner = stage.owner
+    return code_in(owner.refused("trust", "add", "--attestation", owner.path("cced-policy.toml")))
+
+
+def without_kept_collateral(stage):
+    stage.world.processes.stop("cced")
+    os.unlink(stage.world.path("state", "collateral.json"))
+    stage.world.start_cced()
+
+
+def services(world, port=None):
+    url = world.collateral_url if port is None else f"http://127.0.0.1:{port}"
+    return f'pcs_url = "{url}"\nkds_url = "{url}"\n'
+
+
+def test_collateral_is_fetched_and_watched(own_stage):
+    status, text = monitor(own_stage, "/ready")
+    assert status == 200
+    collateral = json.loads(text)["collateral"]
+    assert collateral["documents"] >= 4
+    assert collateral["warnings"] == []
+    metrics = monitor(own_stage, "/metrics")[1]
+    assert "cced_collateral_ending 0" in metrics
+    for source in ("intel", "amd"):
+        assert f'cced_collateral_fetches_total{{source="{source}",outcome="failed"}} 0' in metrics
+
+
+def test_kept_collateral_serves_while_its_service_is_down_and_nothing_serves_without(own_stage):
+    stage = own_stage
+    with edited_configuration(stage, lambda text: text.replace(services(stage.world), services(stage.world, free_port()))):
+        repin(stage)
+        without_kept_collateral(stage)
+        assert trust_refused(stage) == "collateral.unavailable"
+        status, text = monitor(stage, "/ready")
+        assert status == 503
+        assert json.loads(text)["code"] == "collateral.unavailable"
+    repin(stage)
+
+
+def test_collateral_comes_by_bundle_where_no_service_is(own_stage):
+    stage = own_stage
+    exported, folder = stage.world.path("exported.json"), stage.world.path("bundles")
+    policy = stage.owner.path("cced-policy.toml")
+    done = stage.owner.cce_json("collateral", "export", exported, "--fmspc", FMSPC, "--pcs", stage.world.collateral_url,
+                                "--policy", policy)
+    assert len(done["documents"]) == 4
+    assert code_in(stage.owner.refused("collateral", "import", exported, "--to", folder + "/")) == "evidence.untrusted_root"
+    stage.owner.cce("collateral", "import", exported, "--to", folder + "/", "--policy", policy)
+    with edited_configuration(stage, lambda text: text.replace(services(stage.world), f'bundle = "{folder}"\n')):
+        without_kept_collateral(stage)
+        repin(stage)
+        assert monitor(stage, "/ready")[0] == 200
+        assert "cced_collateral_fetches_total" not in monitor(stage, "/metrics")[1]
+    repin(stage)
 
 
 def test_an_operator_may_narrow(own_stage):
