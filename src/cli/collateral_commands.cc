@@ -113,7 +113,7 @@ class Exporter {
     return {};
   }
 
-  Result<> TakeAll(CollateralNeed need, bool with_vek) {
+  Result<> TakeAll(const CollateralNeed& need, bool with_vek) {
     std::vector<Bytes> issuers = {need.root};
     if (need.tee == attest::Tee::kTdx && need.root.empty()) {
       // Without a quote, the root comes with the PCK CRL, whose chain has just been verified.
