@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "base/testing.h"
 #include "chain/abi.h"
 
 namespace cce::chain {
@@ -19,10 +20,5 @@ inline SecretBytes TestKey(int i) {
 }
 
 inline EthAddress TestAddress(int i) { return crypto::EthAddressOf(TestKey(i)).value(); }
-
-template <typename T>
-std::string CodeOf(const Result<T>& result) {
-  return result ? "ok" : result.error().code;
-}
 
 }  // namespace cce::chain

@@ -16,21 +16,11 @@
 #include <thread>
 #include <vector>
 
+#include "base/testing.h"
 #include "channel/tunnel_client.h"
 #include "channel/tunnel_server.h"
 
 namespace cce::channel {
-
-template <typename T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << FormatError(result.error());
-    std::abort();
-  }
-  return std::move(*result);
-}
-
-inline std::string CodeOf(const auto& result) { return result ? "ok" : result.error().code; }
 
 inline std::pair<UniqueFd, UniqueFd> SocketPair() {
   int pair[2];

@@ -8,20 +8,9 @@
 #include <string>
 
 #include "base/file.h"
-#include "base/result.h"
+#include "base/testing.h"
 
 namespace cce::cli {
-
-template <typename T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << FormatError(result.error());
-    std::abort();
-  }
-  return std::move(*result);
-}
-
-inline std::string CodeOf(const auto& result) { return result ? "ok" : result.error().code; }
 
 inline std::string Example(const std::string& name) {
   return std::string(CCE_SOURCE_DIR) + "/deploy/examples/" + name;

@@ -13,22 +13,12 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/testing.h"
 #include "crypto/p256.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 
 namespace cce::net {
-
-template <typename T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << FormatError(result.error());
-    std::abort();
-  }
-  return std::move(*result);
-}
-
-inline std::string CodeOf(const auto& result) { return result ? "ok" : result.error().code; }
 
 inline std::unique_ptr<HttpServer> Serve(Router router, ServerOptions options = {}) {
   return Must(HttpServer::Start(options, std::move(router)));

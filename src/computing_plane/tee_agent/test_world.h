@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "base/testing.h"
 #include "channel/launch_message.h"
 #include "channel/tunnel_server.h"
 #include "crypto/hpke.h"
@@ -23,17 +24,6 @@
 #include "tsm/attester.h"
 
 namespace cce::tee_agent {
-
-template <typename T>
-T Must(Result<T> result) {
-  if (!result) {
-    ADD_FAILURE() << FormatError(result.error()) << result.error().detail;
-    std::abort();
-  }
-  return std::move(*result);
-}
-
-inline std::string CodeOf(const auto& result) { return result ? "ok" : result.error().code; }
 
 // Evidence is the report data.
 class EchoAttester : public tsm::Attester {
