@@ -3,7 +3,11 @@
 namespace cce::dataset {
 
 Result<> ObjectWriter::Write(ByteView bytes) {
-  digest_.Update(bytes);
+  if (update_) {
+    update_(digest_, bytes);
+  } else {
+    digest_.Update(bytes);
+  }
   size_ += bytes.size();
   return DoWrite(bytes);
 }
