@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/page_buffer.h"
 
 namespace cce {
 namespace {
@@ -45,7 +46,8 @@ struct Outcome {
 
 void ReadSlice(const char* path, uint64_t begin, uint64_t end, Outcome& outcome, bool timed) {
   const UniqueFd fd(::open(path, O_RDONLY | O_CLOEXEC));
-  Bytes buffer(kRead, 1);
+  PageBuffer memory;
+  const std::span<uint8_t> buffer = memory.Room(kRead);
   while (begin < end) {
     const auto started = Clock::now();
     const ssize_t n = ::pread(fd.get(), buffer.data(), std::min<uint64_t>(kRead, end - begin),
@@ -75,7 +77,8 @@ void ReadSequentially(const char* path, uint64_t readers, Outcome& outcome) {
 }
 
 void ReadSmall(int root, const std::vector<std::string>& paths, Outcome& outcome) {
-  Bytes buffer(kRead, 1);
+  PageBuffer memory;
+  const std::span<uint8_t> buffer = memory.Room(kRead);
   outcome.micros.reserve(paths.size());
   for (const std::string& path : paths) {
     const auto started = Clock::now();

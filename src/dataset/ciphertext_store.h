@@ -25,6 +25,10 @@ class ObjectReader {
   virtual uint64_t size() const = 0;
   // Exactly out.size() bytes from `offset`. dataset.corrupt where the object ends before; io.*.
   virtual Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const = 0;
+  // The same bytes where they already lie in memory that only this process can change; else empty,
+  // as for a range past the end. A mapping of the store is no such memory: it could change between
+  // the check and the use.
+  virtual ByteView View(uint64_t /*offset*/, size_t /*size*/) const { return {}; }
 };
 
 // A new object, written front to back; its name is known at the end. Dropped without Commit it

@@ -9,6 +9,11 @@ Result<> MemoryObject::ReadAt(uint64_t offset, std::span<uint8_t> out) const {
   return {};
 }
 
+ByteView MemoryObject::View(uint64_t offset, size_t size) const {
+  if (offset > bytes_->size() || size > bytes_->size() - offset) return {};
+  return ByteView(*bytes_).subspan(offset, size);
+}
+
 class MemoryWriter : public ObjectWriter {
  public:
   explicit MemoryWriter(MemoryStore& store) : store_(store) {}

@@ -15,6 +15,7 @@ class MemoryObject : public ObjectReader {
   explicit MemoryObject(std::shared_ptr<const Bytes> bytes) : bytes_(std::move(bytes)) {}
   uint64_t size() const override { return bytes_->size(); }
   Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override;
+  ByteView View(uint64_t offset, size_t size) const override;
 
  private:
   const std::shared_ptr<const Bytes> bytes_;

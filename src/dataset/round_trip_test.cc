@@ -179,6 +179,61 @@ TEST(RoundTrip, EmptySnapshot) {
   EXPECT_TRUE(reader->index().Children(Index::kRoot).empty());
 }
 
+// Writes down what is opened.
+class CountingStore : public MemoryStore {
+ public:
+  Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) override {
+    opened.push_back(name);
+    return MemoryStore::Open(name);
+  }
+  std::vector<ObjectName> opened;
+};
+
+TEST(Prefetch, OpensTheObjectsInIndexOrderAndThenNone) {
+  const TestFolder folder;
+  for (int i = 0; i < 9; ++i) folder.Write("f" + std::to_string(i), Noise(90000, i));
+  CountingStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  store.opened.clear();
+  const std::vector<uint32_t> declared = reader->ObjectsFor({"f7", "f0", "f4"}).value();
+  ASSERT_TRUE(reader->Prefetch(declared, UINT64_MAX));
+  std::vector<ObjectName> expected;
+  for (const uint32_t object : declared) expected.push_back(reader->index().objects()[object].name);
+  EXPECT_TRUE(std::is_sorted(declared.begin(), declared.end()));
+  EXPECT_EQ(store.opened, expected);
+  for (int i = 0; i < 9; ++i) {
+    const auto content = ReadWhole(*reader, *reader->index().Find("f" + std::to_string(i)));
+    if (i % 4 == 0 || i == 7) continue;
+    EXPECT_EQ(content.error().code, "dataset.not_prefetched") << i;
+  }
+  EXPECT_EQ(ReadWhole(*reader, *reader->index().Find("f7")).value(), Noise(90000, 7));
+  EXPECT_EQ(store.opened, expected);
+}
+
+TEST(RoundTrip, AChunkGivesAllThatItHoldsOfAFile) {
+  const TestFolder folder;
+  const Bytes content = Noise(200'000, 1);
+  folder.Write("a", Noise(1000, 2));
+  folder.Write("b", content);
+  folder.Write("c", {});
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path()).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  const Index::Id file = reader->index().Find("b").value();
+  ReadScratch scratch;
+  for (uint64_t offset = 0; offset < content.size(); offset += 777) {
+    const Stretch stretch = reader->ReadChunkAt(file, offset, scratch).value();
+    ASSERT_TRUE(stretch.Holds(offset, 1));
+    ASSERT_FALSE(stretch.Holds(offset, content.size()));
+    ASSERT_TRUE(
+        Equal(stretch.bytes, ByteView(content).subspan(stretch.offset, stretch.bytes.size())));
+  }
+  EXPECT_EQ(reader->ReadChunkAt(file, 0, scratch)->bytes.size(), 65536u - 1000);
+  EXPECT_TRUE(reader->ReadChunkAt(file, content.size(), scratch)->bytes.empty());
+  EXPECT_TRUE(reader->ReadChunkAt(*reader->index().Find("c"), 0, scratch)->bytes.empty());
+}
+
 TEST(Prefetch, HoldsTheDeclaredFilesAndOpensNothingMore) {
   const TestFolder folder;
   folder.Write("a/1", Noise(90000, 1));

@@ -10,7 +10,14 @@
 namespace cce::dataset {
 namespace {
 
-constexpr size_t kMaxSealedRun = size_t{1} << 20;  // ciphertext fetched at once
+constexpr size_t kMaxSealedRun = size_t{256}
+                                 << 10;  // ciphertext fetched at once: stays in the core's cache
+
+// Where a byte of a file lies.
+struct Place {
+  Extent extent;
+  uint64_t file_offset;  // of the extent's begin
+};
 
 // The index's plaintext, if the store gave exactly the snapshot asked for.
 Result<Bytes> OpenIndex(CiphertextStore& store, const DatasetId& dataset,
@@ -41,16 +48,20 @@ struct SnapshotReader::Impl {
 
   // Whole chunks from `chunk` on, straight into `out`.
   Result<> ReadRun(uint32_t object, const OpenObject& open, uint64_t chunk, size_t count,
-                   std::span<uint8_t> out, Bytes& sealed) const {
+                   std::span<uint8_t> out, PageBuffer& sealed) const {
     const auto [begin, first_size] = open.opener->ChunkExtent(chunk);
     const auto [last_begin, last_size] = open.opener->ChunkExtent(chunk + count - 1);
     const size_t total = last_begin + last_size - begin;
-    if (sealed.size() < total) sealed.resize(total);
-    TRY(open.reader->ReadAt(begin, std::span(sealed).first(total)));
+    ByteView fetched = open.reader->View(begin, total);
+    if (fetched.empty()) {
+      const std::span<uint8_t> room = sealed.Room(total);
+      TRY(open.reader->ReadAt(begin, room));
+      fetched = room;
+    }
     for (uint64_t i = chunk; i < chunk + count; ++i) {
       const auto [at, size] = open.opener->ChunkExtent(i);
       const std::span<uint8_t> plain = out.first(size - crypto::kAeadTagSize);
-      if (!open.opener->OpenChunk(i, ByteView(sealed).subspan(at - begin, size), plain)) {
+      if (!open.opener->OpenChunk(i, fetched.subspan(at - begin, size), plain)) {
         return Corrupt(NameOf(object), "chunk " + std::to_string(i) + " does not authenticate");
       }
       out = out.subspan(plain.size());
@@ -59,7 +70,7 @@ struct SnapshotReader::Impl {
   }
 
   Result<> ReadPartial(uint32_t object, const OpenObject& open, uint64_t chunk, size_t from,
-                       std::span<uint8_t> out, Bytes& sealed) const {
+                       std::span<uint8_t> out, PageBuffer& sealed) const {
     return cache->With(
         object, chunk,
         [&](Bytes& plain) {
@@ -72,9 +83,16 @@ struct SnapshotReader::Impl {
         });
   }
 
+  // `offset` lies inside the file.
+  Place PlaceOf(Index::Id file, uint64_t offset) const {
+    const uint64_t stride = index.GetExtent(file, 0).length;
+    const auto row = static_cast<uint32_t>(offset / stride);
+    return {index.GetExtent(file, row), row * stride};
+  }
+
   // The range lies inside the object: Index::Parse has checked the extents.
   Result<> ReadObjectRange(uint32_t object, uint64_t at, std::span<uint8_t> out,
-                           Bytes& sealed) const {
+                           PageBuffer& sealed) const {
     ASSIGN_OR_RETURN(const std::shared_ptr<const OpenObject> open, objects->Get(object));
     const size_t chunk_size = open->opener->chunk_size();
     const size_t most = std::max<size_t>(kMaxSealedRun / chunk_size, 1);
@@ -122,16 +140,35 @@ Result<size_t> SnapshotReader::ReadAt(Index::Id file, uint64_t offset, std::span
   if (index.ExtentCount(file) == 0 || offset >= size) return 0;
   out = out.first(std::min<uint64_t>(out.size(), size - offset));
   const size_t total = out.size();
-  const uint64_t stride = index.GetExtent(file, 0).length;
   while (!out.empty()) {
-    const Extent extent = index.GetExtent(file, static_cast<uint32_t>(offset / stride));
-    const uint64_t from = offset % stride;
+    const auto [extent, begin] = impl_->PlaceOf(file, offset);
+    const uint64_t from = offset - begin;
     const size_t n = std::min<uint64_t>(out.size(), extent.length - from);
     TRY(impl_->ReadObjectRange(extent.object, extent.offset + from, out.first(n), scratch.sealed));
     out = out.subspan(n);
     offset += n;
   }
   return total;
+}
+
+Result<Stretch> SnapshotReader::ReadChunkAt(Index::Id file, uint64_t offset,
+                                            ReadScratch& scratch) const {
+  const Index& index = impl_->index;
+  if (index.ExtentCount(file) == 0 || offset >= index.GetAttributes(file).size) return Stretch{};
+  const auto [extent, begin] = impl_->PlaceOf(file, offset);
+  ASSIGN_OR_RETURN(const auto open, impl_->objects->Get(extent.object));
+  const size_t chunk_size = open->opener->chunk_size();
+  const uint64_t chunk = (extent.offset + offset - begin) / chunk_size;
+  const std::span<uint8_t> plain =
+      scratch.plain.Room(open->opener->ChunkExtent(chunk).second - crypto::kAeadTagSize);
+  TRY(impl_->ReadRun(extent.object, *open, chunk, 1, plain, scratch.sealed));
+  // In the object's plaintext: where the chunk begins, and what of it is the file's.
+  const uint64_t chunk_begin = chunk * chunk_size;
+  const uint64_t first = std::max<uint64_t>(chunk_begin, extent.offset);
+  const uint64_t last =
+      std::min<uint64_t>(chunk_begin + plain.size(), uint64_t{extent.offset} + extent.length);
+  return Stretch{.offset = begin + first - extent.offset,
+                 .bytes = plain.subspan(first - chunk_begin, last - first)};
 }
 
 Result<std::vector<uint32_t>> SnapshotReader::ObjectsFor(
@@ -196,11 +233,10 @@ Result<> SnapshotReader::VerifyObject(uint32_t object) const {
     return {};
   }));
   if (digest.Finish() != name) return Corrupt(name, "its digest differs from its name");
-  Bytes sealed;
-  Bytes plain;
+  ReadScratch scratch;
   for (uint64_t chunk = 0; chunk < open->opener->chunk_count(); ++chunk) {
-    plain.resize(open->opener->ChunkExtent(chunk).second - crypto::kAeadTagSize);
-    TRY(impl_->ReadRun(object, *open, chunk, 1, plain, sealed));
+    const size_t size = open->opener->ChunkExtent(chunk).second - crypto::kAeadTagSize;
+    TRY(impl_->ReadRun(object, *open, chunk, 1, scratch.plain.Room(size), scratch.sealed));
   }
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/page_buffer.h"
 #include "base/secret.h"
 #include "dataset/index.h"
 
@@ -19,7 +20,17 @@ struct ReaderOptions {
 
 // Buffers of one reading thread, kept between reads.
 struct ReadScratch {
-  Bytes sealed;
+  PageBuffer sealed;
+  PageBuffer plain;
+};
+
+// Decrypted bytes of a file.
+struct Stretch {
+  uint64_t offset = 0;  // in the file
+  ByteView bytes;
+  bool Holds(uint64_t from, size_t size) const {
+    return from >= offset && from + size <= offset + bytes.size();
+  }
 };
 
 // Thread-safe after Open.
@@ -42,6 +53,10 @@ class SnapshotReader {
   // io.*.
   Result<size_t> ReadAt(Index::Id file, uint64_t offset, std::span<uint8_t> out,
                         ReadScratch& scratch) const;
+
+  // All that the chunk at `offset` holds of `file`: what reading one byte costs anyway. It lies in
+  // `scratch` until that is used again; empty at the file's end. Errors as of ReadAt.
+  Result<Stretch> ReadChunkAt(Index::Id file, uint64_t offset, ReadScratch& scratch) const;
 
   // The objects (rows of the object table, ascending) that the entries matching `patterns` need. A
   // pattern is a path or fnmatch(3) glob ('*' does not cross '/'); a folder stands for all below

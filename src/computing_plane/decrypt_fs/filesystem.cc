@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -22,6 +23,7 @@ using dataset::Index;
 constexpr double kForever = 1e8;  // seconds
 constexpr uint32_t kBlock = 4096;
 constexpr blksize_t kPreferredRead = 128 << 10;
+constexpr uint64_t kPage = 4096;
 
 const Mount::Context& ContextOf(fuse_req_t req) {
   return *static_cast<const Mount::Context*>(fuse_req_userdata(req));
@@ -133,9 +135,55 @@ void OnReadlink(fuse_req_t req, fuse_ino_t inode) {
 void OnOpen(fuse_req_t req, fuse_ino_t, fuse_file_info*) { fuse_reply_err(req, ENOSYS); }
 void OnOpendir(fuse_req_t req, fuse_ino_t, fuse_file_info*) { fuse_reply_err(req, ENOSYS); }
 
+void ReplyReadError(fuse_req_t req, const Error& error) {
+  ContextOf(req).status.ReadError(error);
+  fuse_reply_err(req, error.code == "dataset.not_prefetched" ? EACCES : EIO);
+}
+
+// Gives the kernel the whole pages of a decrypted chunk: the reads that follow near by then need no
+// request, let alone another decryption.
+void KeepPages(const Mount::Context& context, fuse_ino_t inode, uint64_t file_size,
+               const dataset::Stretch& stretch) {
+  const uint64_t begin = (stretch.offset + kPage - 1) / kPage * kPage;
+  uint64_t end = stretch.offset + stretch.bytes.size();
+  if (end < file_size) end = end / kPage * kPage;
+  if (begin >= end || !context.keepers.try_acquire()) return;
+  fuse_bufvec pages{};
+  pages.count = 1;
+  pages.buf[0].size = end - begin;
+  // libfuse only reads from it.
+  pages.buf[0].mem = const_cast<uint8_t*>(stretch.bytes.data() + (begin - stretch.offset));
+  (void)fuse_lowlevel_notify_store(context.session, inode, static_cast<off_t>(begin), &pages,
+                                   static_cast<fuse_buf_copy_flags>(0));
+  context.keepers.release();
+}
+
+// A read of less than what its chunk holds of the file. False where it needs more than one chunk;
+// else the request is answered.
+bool ReadInOneChunk(fuse_req_t req, Index::Id id, size_t size, uint64_t offset,
+                    dataset::ReadScratch& scratch) {
+  const Mount::Context& context = ContextOf(req);
+  const uint64_t file_size = context.reader.index().GetAttributes(id).size;
+  if (file_size > context.keep_pages_of || offset >= file_size) return false;
+  size = std::min<uint64_t>(size, file_size - offset);
+  if (size == file_size || size >= (size_t{1} << crypto::kDefaultChunkLog2)) return false;
+  const Result<dataset::Stretch> stretch = context.reader.ReadChunkAt(id, offset, scratch);
+  if (!stretch) {
+    ReplyReadError(req, stretch.error());
+    return true;
+  }
+  if (!stretch->Holds(offset, size)) return false;
+  const ByteView asked = stretch->bytes.subspan(offset - stretch->offset, size);
+  const fuse_ino_t inode = InodeOf(id);
+  fuse_reply_buf(req, reinterpret_cast<const char*>(asked.data()), asked.size());
+  // Only now: the reader does not wait for it, and its own page is no longer locked.
+  if (size < stretch->bytes.size()) KeepPages(context, inode, file_size, *stretch);
+  return true;
+}
+
 void OnRead(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info*) {
   // Kept by the thread: fresh memory for each request costs more than the decryption.
-  thread_local Bytes buffer;
+  thread_local PageBuffer buffer;
   thread_local dataset::ReadScratch scratch;
   const Mount::Context& context = ContextOf(req);
   const auto id = IdOf(context.reader.index(), inode);
@@ -143,15 +191,15 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, fuse_fi
     fuse_reply_err(req, EINVAL);
     return;
   }
-  if (buffer.size() < size) buffer.resize(size);
-  const Result<size_t> read = context.reader.ReadAt(*id, static_cast<uint64_t>(offset),
-                                                    std::span(buffer).first(size), scratch);
+  const auto from = static_cast<uint64_t>(offset);
+  if (ReadInOneChunk(req, *id, size, from, scratch)) return;
+  const std::span<uint8_t> out = buffer.Room(size);
+  const Result<size_t> read = context.reader.ReadAt(*id, from, out, scratch);
   if (!read) {
-    context.status.ReadError(read.error());
-    fuse_reply_err(req, read.error().code == "dataset.not_prefetched" ? EACCES : EIO);
+    ReplyReadError(req, read.error());
     return;
   }
-  fuse_reply_buf(req, reinterpret_cast<const char*>(buffer.data()), *read);
+  fuse_reply_buf(req, reinterpret_cast<const char*>(out.data()), *read);
 }
 
 // Position 0 is ".", 1 "..", then the children.
@@ -227,11 +275,21 @@ Result<> SetReadAhead(const struct stat& root, uint32_t kilobytes) {
   return WriteAll(fd.get(), AsBytes(std::to_string(kilobytes)));
 }
 
+uint64_t PhysicalMemory() {
+  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace
 
 Mount::Mount(const StartMessage& message, const dataset::SnapshotReader& reader,
              StatusReporter& status)
-    : context_{.reader = reader, .status = status, .uid = message.uid, .gid = message.gid},
+    : context_{.reader = reader,
+               .status = status,
+               .uid = message.uid,
+               .gid = message.gid,
+               .keep_pages_of = PhysicalMemory() / 4,
+               .keepers = std::counting_semaphore<>(message.threads / 2)},
       mountpoint_(message.mountpoint),
       read_ahead_kb_(message.read_ahead_kb),
       threads_(message.threads) {}
@@ -253,6 +311,7 @@ Result<std::unique_ptr<Mount>> Mount::New(const StartMessage& message,
   if (fuse_session_mount(mount->session_, mount->mountpoint_.c_str()) != 0) {
     return Fail("io.failed", "mounting on " + mount->mountpoint_ + " failed");
   }
+  mount->context_.session = mount->session_;
   mount->mounted_ = true;
   return mount;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <semaphore>
 #include <string>
 
 #include "base/result.h"
@@ -39,6 +40,13 @@ class Mount {
     StatusReporter& status;
     uint32_t uid;
     uint32_t gid;
+    // Chunks of files up to this size go to the kernel's page cache whole: they fit there together
+    // with what else the machine does.
+    uint64_t keep_pages_of;
+    fuse_session* session = nullptr;
+    // How many threads may do so at once: fewer than there are, since one may wait for a page whose
+    // read request another has to answer.
+    mutable std::counting_semaphore<> keepers;
   };
 
  private:

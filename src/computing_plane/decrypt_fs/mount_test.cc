@@ -27,6 +27,7 @@ namespace fs = std::filesystem;
 using dataset::Noise;
 using dataset::TestFolder;
 
+constexpr uint64_t kPage = 4096;
 constexpr dataset::PlanOptions kOptions{.pack_target = 200000, .piece_size = dataset::kDigestLeaf};
 
 class MountTest : public testing::Test {
@@ -185,6 +186,82 @@ TEST_F(MountTest, ReadsAtRandomAndByMmap) {
   ::munmap(map, big_.size());
 }
 
+// Whether the page at `offset` of the file lies in the kernel's cache.
+bool InCache(int fd, uint64_t offset) {
+  uint8_t resident = 0;
+  void* map = ::mmap(nullptr, kPage, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(offset));
+  const bool known = map != MAP_FAILED && ::mincore(map, kPage, &resident) == 0;
+  if (map != MAP_FAILED) ::munmap(map, kPage);
+  return known && (resident & 1) != 0;
+}
+
+TEST_F(MountTest, AReadOfOnePageBringsItsWholeChunk) {
+  MustStart();
+  const UniqueFd fd(::open(At("big").c_str(), O_RDONLY));
+  ASSERT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM), 0);
+  Bytes page(kPage);
+  ASSERT_EQ(::pread(fd.get(), page.data(), kPage, 5 * kPage), static_cast<ssize_t>(kPage));
+  // It comes right after the answer.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!InCache(fd.get(), 15 * kPage) && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  for (uint64_t i = 0; i < 16; ++i) EXPECT_TRUE(InCache(fd.get(), i * kPage)) << i;
+  EXPECT_FALSE(InCache(fd.get(), 16 * kPage));
+  const Bytes whole = FileBytes(At("big"));
+  EXPECT_TRUE(whole == big_);
+}
+
+// Pages that one request's answer brings are asked for by others meanwhile: two threads serve, so
+// one that waited for the other's page would stop everything.
+TEST_F(MountTest, ManySmallReadersOfTheSameChunks) {
+  StartMessage message = Message();
+  message.threads = 2;
+  ASSERT_EQ(Start(message).event, "ready");
+  std::atomic<int> wrong = 0;
+  {
+    std::vector<std::jthread> readers;
+    for (int t = 0; t < 16; ++t) {
+      readers.emplace_back([&, t] {
+        const UniqueFd fd(::open(At("big").c_str(), O_RDONLY));
+        std::mt19937_64 random(t);
+        Bytes out(kPage);
+        for (int i = 0; i < 3000; ++i) {
+          const uint64_t offset = random() % 48 * kPage;
+          const ssize_t n = ::pread(fd.get(), out.data(), kPage, static_cast<off_t>(offset));
+          if (n != static_cast<ssize_t>(kPage) ||
+              !Equal(out, ByteView(big_).subspan(offset, kPage))) {
+            ++wrong;
+          }
+          if (i % 50 == t) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(wrong, 0);
+}
+
+// Packed files begin anywhere in a chunk.
+TEST_F(MountTest, SmallReadsOfPackedFiles) {
+  MustStart();
+  for (int i = 100; i < 300; i += 17) {
+    const std::string name = "many/file" + std::to_string(i);
+    const Bytes expected = FileBytes(source_.At(name));
+    const UniqueFd fd(::open(At(name).c_str(), O_RDONLY));
+    ASSERT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM), 0);
+    std::mt19937_64 random(i);
+    for (int k = 0; k < 20; ++k) {
+      const uint64_t offset = random() % expected.size();
+      Bytes out(1 + random() % 5000);
+      const ssize_t n = ::pread(fd.get(), out.data(), out.size(), static_cast<off_t>(offset));
+      ASSERT_EQ(static_cast<size_t>(n), std::min<size_t>(out.size(), expected.size() - offset));
+      out.resize(static_cast<size_t>(n));
+      ASSERT_TRUE(Equal(out, ByteView(expected).subspan(offset, out.size())));
+    }
+    EXPECT_TRUE(FileBytes(At(name)) == expected);
+  }
+}
+
 TEST_F(MountTest, InodeNumbersAreTheSameAtEachMount) {
   std::map<std::string, ino_t> inodes[2];
   for (auto& seen : inodes) {
@@ -261,6 +338,11 @@ TEST_F(MountTest, PrefetchNeedsTheStoreNoMore) {
   message.prefetch = {"many"};
   const StatusEvent event = Start(message);
   ASSERT_EQ(event.event, "ready") << event.message;
+  for (const auto& open : fs::directory_iterator("/proc/" + std::to_string(pid_) + "/fd")) {
+    std::error_code gone;
+    const std::string path = fs::read_symlink(open.path(), gone);
+    EXPECT_FALSE(path.starts_with(store_folder_.path() + "/")) << path;
+  }
   for (const dataset::StoredObject& object : snapshot_.objects) {
     ASSERT_TRUE(store_->Remove(object.name));
   }
@@ -297,6 +379,30 @@ TEST_F(MountTest, EndsWithItsParentEvenWhileAFileIsOpen) {
   EXPECT_EQ(event.reason, "parent_closed");
   EXPECT_EQ(Wait(), 0);
   EXPECT_FALSE(fs::exists(At("big")));
+}
+
+TEST_F(MountTest, ACrashIsAnErrorForTheReaderAndAnEndForTheParent) {
+  MustStart();
+  const UniqueFd fd(::open(At("big").c_str(), O_RDONLY));
+  ASSERT_TRUE(fd.valid());
+  ASSERT_EQ(::kill(pid_, SIGKILL), 0);
+  EXPECT_EQ(NextEvent().event, "none");  // the status pipe ends without "ended"
+  EXPECT_EQ(Wait(), -1);
+  Bytes out(kPage);
+  EXPECT_EQ(::pread(fd.get(), out.data(), out.size(), 0), -1);
+  EXPECT_TRUE(errno == ENOTCONN || errno == EIO || errno == ECONNABORTED) << errno;
+  struct stat info{};
+  EXPECT_EQ(::stat(At("many").c_str(), &info), -1);
+  EXPECT_EQ(errno, ENOTCONN);
+}
+
+TEST_F(MountTest, TheKeysLieInLockedMemory) {
+  MustStart();
+  const std::string status =
+      ReadTextFile("/proc/" + std::to_string(pid_) + "/status", 1 << 16).value();
+  const size_t at = status.find("VmLck:");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_GT(std::stoul(status.substr(at + 6)), 0u);
 }
 
 TEST_F(MountTest, EndsWhenUnmounted) {
