@@ -193,7 +193,7 @@ def find_vectors(given):
 def main():
     parser = argparse.ArgumentParser(prog="./test")
     parser.add_argument("kind", nargs="?", default="all",
-                        choices=["all", "unit", "integration", "e2e", "sanitize", "mutate", "lint", "fuzz", "vm"])
+                        choices=["all", "unit", "integration", "e2e", "sanitize", "mutate", "lint", "fuzz", "vm", "tools"])
     parser.add_argument("--vectors", help="folder of the shared attestation vectors")
     parser.add_argument("--seconds", type=int, default=60, help="of each fuzz target")
     options, rest = parser.parse_known_args()
@@ -219,6 +219,8 @@ def main():
         integration(count, vectors)
     if options.kind in ("all", "e2e"):
         pytest(count, "tests/e2e", "end-to-end tests", rest)
+    if options.kind == "tools":
+        pytest(count, "tests/tools", "ordinary software on a mounted dataset", rest)
     if options.kind == "vm":
         pytest(count, "tests/vm", "programs of a CVM in a virtual machine", rest)
     if count.failures:
