@@ -223,7 +223,7 @@ EDITS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def stopped(own_stage):
     """The stage with cced stopped, and a good copy of its journal; afterwards it starts from that."""
     copies = stop(own_stage)
