@@ -193,7 +193,8 @@ def find_vectors(given):
 def main():
     parser = argparse.ArgumentParser(prog="./test")
     parser.add_argument("kind", nargs="?", default="all",
-                        choices=["all", "unit", "integration", "e2e", "sanitize", "mutate", "lint", "fuzz", "vm", "tools"])
+                        choices=["all", "unit", "integration", "e2e", "sanitize", "mutate", "lint", "fuzz", "vm", "tools",
+                                 "soak"])
     parser.add_argument("--vectors", help="folder of the shared attestation vectors")
     parser.add_argument("--seconds", type=int, default=60, help="of each fuzz target")
     options, rest = parser.parse_known_args()
@@ -203,6 +204,9 @@ def main():
     started = time.monotonic()
     if options.kind == "fuzz":
         return fuzz(options.seconds, vectors, rest)
+    if options.kind == "soak":
+        build("release")
+        return shell([sys.executable, "tests/soak.py", *rest]).returncode
     count = Count()
     if options.kind == "mutate":
         mutate(count, vectors)

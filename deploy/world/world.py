@@ -227,6 +227,9 @@ anchor_contract = "{anchor}"
 max_unanchored_entries = {settings['max_unanchored_entries']}
 [store]
 folder = "{self.path('store')}"
+{settings.get('store', '')}
+[datasets]
+{settings.get('datasets', '')}
 [launcher]
 url = "https://127.0.0.1:{self.ports['launcher']}"
 key = "{launcher_key}"

@@ -13,6 +13,8 @@ constexpr std::string_view kDatasetPolicyType =
 constexpr std::string_view kReviewDecisionType =
     "ReviewDecision(address dataset,bytes32 job,uint64 attempt,bytes32 result,string decision,"
     "string reason)";
+constexpr std::string_view kDatasetOrderType =
+    "DatasetOrder(address dataset,uint64 number,string action,bytes32 snapshot,string summary)";
 
 std::string Hex(ByteView bytes) { return "0x" + ToHex(bytes); }
 
@@ -107,6 +109,17 @@ Hash32 HashReviewDecision(uint64_t chain_id, const ReviewDecisionDocument& decis
   return TypedDigest(DatasetDomain(chain_id, decision.dataset), fields);
 }
 
+Hash32 HashDatasetOrder(uint64_t chain_id, const DatasetOrderDocument& order) {
+  const Hash32 fields = StructHash(kDatasetOrderType)
+                            .Address(order.dataset)
+                            .Uint(order.number)
+                            .String(order.action)
+                            .Word(order.snapshot)
+                            .String(order.summary)
+                            .Finish();
+  return TypedDigest(DatasetDomain(chain_id, order.dataset), fields);
+}
+
 std::string DatasetPolicyTypedData(uint64_t chain_id, const DatasetPolicyDocument& policy) {
   return TypedData(DatasetDomain(chain_id, policy.dataset), kDatasetPolicyType,
                    {{"dataset", FormatAddress(policy.dataset)},
@@ -126,6 +139,15 @@ std::string ReviewDecisionTypedData(uint64_t chain_id, const ReviewDecisionDocum
                     {"reason", decision.reason}});
 }
 
+std::string DatasetOrderTypedData(uint64_t chain_id, const DatasetOrderDocument& order) {
+  return TypedData(DatasetDomain(chain_id, order.dataset), kDatasetOrderType,
+                   {{"dataset", FormatAddress(order.dataset)},
+                    {"number", std::to_string(order.number)},
+                    {"action", order.action},
+                    {"snapshot", Hex(order.snapshot)},
+                    {"summary", order.summary}});
+}
+
 Result<> VerifyDatasetPolicy(uint64_t chain_id, const DatasetPolicyDocument& policy,
                              const EthAddress& signer, ByteView signature,
                              const ContractWallets* contracts) {
@@ -136,6 +158,12 @@ Result<> VerifyReviewDecision(uint64_t chain_id, const ReviewDecisionDocument& d
                               const EthAddress& signer, ByteView signature,
                               const ContractWallets* contracts) {
   return VerifySigner(signer, HashReviewDecision(chain_id, decision), signature, contracts);
+}
+
+Result<> VerifyDatasetOrder(uint64_t chain_id, const DatasetOrderDocument& order,
+                            const EthAddress& signer, ByteView signature,
+                            const ContractWallets* contracts) {
+  return VerifySigner(signer, HashDatasetOrder(chain_id, order), signature, contracts);
 }
 
 }  // namespace cce::chain

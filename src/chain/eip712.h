@@ -1,4 +1,4 @@
-// EIP-712 typed data, and the two documents that a dataset's owner or reviewer signs with it.
+// EIP-712 typed data, and the three documents that a dataset's owner or reviewer signs with it.
 #pragma once
 
 #include <optional>
@@ -62,9 +62,20 @@ struct ReviewDecisionDocument {
 };
 Hash32 HashReviewDecision(uint64_t chain_id, const ReviewDecisionDocument& decision);
 
+// DatasetOrder(address dataset,uint64 number,string action,bytes32 snapshot,string summary)
+struct DatasetOrderDocument {
+  EthAddress dataset{};
+  uint64_t number = 0;  // 1, 2, ..: an order serves once
+  std::string action;
+  Hash32 snapshot{};    // zero where the order is about the whole dataset
+  std::string summary;  // what a wallet shows to the person who signs
+};
+Hash32 HashDatasetOrder(uint64_t chain_id, const DatasetOrderDocument& order);
+
 // JSON for eth_signTypedData_v4, by which a browser's wallet makes the same digest.
 std::string DatasetPolicyTypedData(uint64_t chain_id, const DatasetPolicyDocument& policy);
 std::string ReviewDecisionTypedData(uint64_t chain_id, const ReviewDecisionDocument& decision);
+std::string DatasetOrderTypedData(uint64_t chain_id, const DatasetOrderDocument& order);
 
 // Errors: as VerifySigner.
 Result<> VerifyDatasetPolicy(uint64_t chain_id, const DatasetPolicyDocument& policy,
@@ -73,5 +84,8 @@ Result<> VerifyDatasetPolicy(uint64_t chain_id, const DatasetPolicyDocument& pol
 Result<> VerifyReviewDecision(uint64_t chain_id, const ReviewDecisionDocument& decision,
                               const EthAddress& signer, ByteView signature,
                               const ContractWallets* contracts);
+Result<> VerifyDatasetOrder(uint64_t chain_id, const DatasetOrderDocument& order,
+                            const EthAddress& signer, ByteView signature,
+                            const ContractWallets* contracts);
 
 }  // namespace cce::chain

@@ -73,6 +73,16 @@ TEST(Eip712, EveryFieldOfADecisionCounts) {
   ExpectBinds(HashReviewDecision, Decision(), [](auto& d) { d.reason.clear(); });
 }
 
+TEST(Eip712, EveryFieldOfAnOrderCounts) {
+  const DatasetOrderDocument order{
+      .dataset = TestAddress(2), .number = 1, .action = "delete", .summary = "Delete it"};
+  ExpectBinds(HashDatasetOrder, order, [](auto& d) { d.dataset[0] ^= 1; });
+  ExpectBinds(HashDatasetOrder, order, [](auto& d) { d.number = 2; });
+  ExpectBinds(HashDatasetOrder, order, [](auto& d) { d.action = "rotate"; });
+  ExpectBinds(HashDatasetOrder, order, [](auto& d) { d.snapshot[31] ^= 1; });
+  ExpectBinds(HashDatasetOrder, order, [](auto& d) { d.summary.clear(); });
+}
+
 TEST(Eip712, VerifiesTheSigner) {
   const auto signature = *crypto::EthSignDigest(TestKey(0), HashDatasetPolicy(31337, Policy()));
   EXPECT_EQ(CodeOf(VerifyDatasetPolicy(31337, Policy(), TestAddress(0), signature, nullptr)), "ok");
@@ -92,6 +102,10 @@ TEST(Eip712, TypedDataNamesEveryMember) {
             R"({"name":"previous","type":"bytes32"},{"name":"document","type":"bytes32"},)"
             R"({"name":"summary","type":"string"}])");
   EXPECT_EQ(data.at("message").at("version"), "3");
+  const json::value order =
+      ParseJson(DatasetOrderTypedData(31337, {.number = 7, .action = "rotate"})).value();
+  EXPECT_EQ(order.at("primaryType"), "DatasetOrder");
+  EXPECT_EQ(order.at("message").at("number"), "7");
 }
 
 }  // namespace

@@ -52,6 +52,9 @@ TEST(Formats, TypedDocuments) {
   decision.job.fill(0x33);
   decision.result.fill(0x44);
   ExpectSigned(HashReviewDecision(31337, decision), "decision_signature");
+  const DatasetOrderDocument order{
+      .dataset = dataset, .number = 5, .action = "rotate", .summary = "Seal the dataset anew"};
+  ExpectSigned(HashDatasetOrder(31337, order), "order_signature");
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace {
 struct DatasetOptions {
   std::string dataset;
   std::string price_wei = "0";
+  bool full = false;
 };
 
 Result<Answer> Create(const Settings& settings, const DatasetOptions& options) {
@@ -40,6 +41,7 @@ Result<Answer> Create(const Settings& settings, const DatasetOptions& options) {
 }
 
 Result<Answer> ShowDataset(const Settings& settings, const DatasetOptions& options) {
+  if (options.full) return ShowOwnDataset(settings, options.dataset);
   ASSIGN_OR_RETURN(const chain::EthAddress id, chain::ParseAddress(options.dataset));
   ASSIGN_OR_RETURN(Client client, Client::Connect(settings));
   ASSIGN_OR_RETURN(const std::string text, client.Get("/v1/datasets/" + protocol::AddressText(id)));
@@ -75,10 +77,14 @@ void AddDatasetCommands(CLI::App& app, const GlobalOptions& global, int& exit_co
   Bind(*create, global, exit_code, [options](const Settings& s) { return Create(s, *options); });
   CLI::App* show = dataset->add_subcommand("show", "show a dataset's policy and snapshots");
   show->add_option("DATASET", options->dataset, "the dataset's address")->required();
+  show->add_flag("--full", options->full,
+                 "as its owner: epochs, sizes, receipts, quota, uploads and work under way");
   show->footer("Example:\n  cce dataset show 0xd8da6bf26964af9d7eed9e03e53415d37aa96045");
   Bind(*show, global, exit_code, [options](const Settings& s) { return ShowDataset(s, *options); });
   AddPolicyCommands(*dataset, global, exit_code);
   AddUploadCommands(*dataset, global, exit_code);
+  AddLifeCommands(*dataset, global, exit_code);
+  AddOrderCommands(*dataset, global, exit_code);
 }
 
 }  // namespace cce::cli

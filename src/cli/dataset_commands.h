@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cli/answer.h"
 #include "cli/settings.h"
 
 namespace CLI {
@@ -8,12 +9,18 @@ class App;
 
 namespace cce::cli {
 
-// cce dataset create | show | policy init | policy set | upload | finalize | check-receipt |
-// revoke-token
+// cce dataset create | ls | show | diff | verify | rotate | delete | abandon | policy init |
+// policy set | upload | finalize | check-receipt | revoke-token
 void AddDatasetCommands(CLI::App& app, const GlobalOptions& options, int& exit_code);
 // cce dataset policy ...: policy_commands.cc
 void AddPolicyCommands(CLI::App& dataset, const GlobalOptions& options, int& exit_code);
 // cce dataset upload, finalize, check-receipt, revoke-token: upload_commands.cc
 void AddUploadCommands(CLI::App& dataset, const GlobalOptions& options, int& exit_code);
+// cce dataset ls, diff: life_commands.cc
+void AddLifeCommands(CLI::App& dataset, const GlobalOptions& options, int& exit_code);
+// cce dataset verify, rotate, delete, abandon: order_commands.cc
+void AddOrderCommands(CLI::App& dataset, const GlobalOptions& options, int& exit_code);
+// What show --full gives: everything that cced holds of it, for its owner.
+Result<Answer> ShowOwnDataset(const Settings& settings, const std::string& dataset);
 
 }  // namespace cce::cli

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/toml.h"
 #include "chain/abi.h"
+#include "cli/json_view.h"
 
 namespace cce::cli {
 
@@ -99,6 +100,30 @@ Result<json::object> OwnerClient::Job(const std::string& id) {
   }
   TRY(ArrayFromHex<16>(whole));
   return Ask("GET", "/v1/owner/" + protocol::AddressText(dataset_) + "/jobs/" + whole, {});
+}
+
+Result<json::object> OwnerClient::Get(const std::string& path) {
+  return Ask("GET", "/v1/owner/" + protocol::AddressText(dataset_) + path, {});
+}
+
+Result<protocol::SnapshotId> OwnerClient::Snapshot(const std::string& id) {
+  if (id.size() >= 64) return ArrayFromHex<32>(id);
+  ASSIGN_OR_RETURN(const json::object view, Get(""));
+  std::string whole;
+  size_t matches = 0;
+  for (const json::value& snapshot : ListOf(view, "snapshots")) {
+    const std::string name = TextOf(ObjectOf(snapshot), "id");
+    if (!name.starts_with(id)) continue;
+    ++matches;
+    whole = name;
+  }
+  if (matches != 1) {
+    return Fail(MakeError("dataset.unknown_snapshot", matches == 0
+                                                          ? "the dataset has no such snapshot"
+                                                          : "several snapshots begin so")
+                    .Found(id));
+  }
+  return ArrayFromHex<32>(whole);
 }
 
 Result<json::object> OwnerClient::Post(const std::string& path, const json::object& body) {

@@ -18,6 +18,10 @@ class OwnerClient {
   Result<json::array> Jobs();
   // `id`: 32 hex digits or an unambiguous beginning. Error: job.unknown.
   Result<json::object> Job(const std::string& id);
+  // Below /v1/owner/<dataset>.
+  Result<json::object> Get(const std::string& path);
+  // `id`: 64 hex digits or an unambiguous beginning. Error: dataset.unknown_snapshot.
+  Result<protocol::SnapshotId> Snapshot(const std::string& id);
   Result<json::object> Post(const std::string& path, const json::object& body);
 
  private:

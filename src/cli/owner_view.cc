@@ -4,30 +4,12 @@
 #include <cstdio>
 
 #include "cli/answer.h"
+#include "cli/json_view.h"
 
 namespace cce::cli {
 namespace {
 
 constexpr int kMaxDepth = 16;
-
-// A member's text, whatever it is; empty where it is absent or null.
-std::string Text(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || value->is_null()) return {};
-  if (const json::string* text = value->if_string()) return Clean(*text);
-  if (const double* number = value->if_double()) {
-    std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.2f", *number);
-    return text.data();
-  }
-  return Clean(ToJson(*value));
-}
-
-const json::array& List(const json::object& object, std::string_view key) {
-  static const json::array kEmpty;
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_array() ? value->get_array() : kEmpty;
-}
 
 void Line(std::string& out, std::string_view name, const std::string& value) {
   if (value.empty()) return;
@@ -36,43 +18,43 @@ void Line(std::string& out, std::string_view name, const std::string& value) {
 }
 
 void AppendCheck(std::string& out, const json::object& check, int depth, bool all) {
-  const std::string state = Text(check, "state");
+  const std::string state = TextOf(check, "state");
   if (depth > kMaxDepth || (!all && state != "fail")) return;
   const std::string indent(static_cast<size_t>(2 * depth + 4), ' ');
-  const std::string title = Text(check, "title");
+  const std::string title = TextOf(check, "title");
   out += indent +
          (state == "pass"   ? "✓ "
           : state == "fail" ? "✗ "
                             : "· ") +
-         (title.empty() ? Text(check, "rule") : title) + "\n";
+         (title.empty() ? TextOf(check, "rule") : title) + "\n";
   if (state == "fail") {
     for (const std::string_view key : {"expected", "actual", "mend"}) {
-      const std::string value = Text(check, key);
+      const std::string value = TextOf(check, key);
       if (!value.empty()) out += indent + "    " + std::string(key) + ": " + value + "\n";
     }
   }
-  for (const json::value& child : List(check, "checks")) {
+  for (const json::value& child : ListOf(check, "checks")) {
     if (const json::object* object = child.if_object()) AppendCheck(out, *object, depth + 1, all);
   }
 }
 
 void AppendRefusal(std::string& out, const json::object& refusal) {
   const json::value* time = refusal.if_contains("time");
-  out += "refused at " + Text(refusal, "step");
+  out += "refused at " + TextOf(refusal, "step");
   if (time != nullptr && time->is_int64()) out += ", " + ShowTime(time->get_int64());
   out += "\n";
-  Error error = MakeError("internal.bug", Text(refusal, "message"));
-  error.code = Text(refusal, "code");
-  error.expected = Text(refusal, "expected");
-  error.found = Text(refusal, "found");
-  error.next = Text(refusal, "next");
+  Error error = MakeError("internal.bug", TextOf(refusal, "message"));
+  error.code = TextOf(refusal, "code");
+  error.expected = TextOf(refusal, "expected");
+  error.found = TextOf(refusal, "found");
+  error.next = TextOf(refusal, "next");
   const std::string text = FormatError(error);
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     out += "  " + text.substr(at, end - at) + "\n";
     at = end + 1;
   }
-  const std::string detail = Text(refusal, "detail");
+  const std::string detail = TextOf(refusal, "detail");
   if (!detail.empty()) out += "    detail   " + detail + "\n";
   const json::value* verdict = refusal.if_contains("verdict");
   if (verdict != nullptr && verdict->is_object() && !verdict->get_object().empty()) {
@@ -83,16 +65,16 @@ void AppendRefusal(std::string& out, const json::object& refusal) {
 void AppendReport(std::string& out, const json::object& report) {
   out += "gate\n";
   for (const std::string_view key : {"decision", "score", "threshold", "files", "output_bytes"}) {
-    const std::string value = Text(report, key);
+    const std::string value = TextOf(report, key);
     if (!value.empty()) out += "  " + std::string(key) + " " + value + "\n";
   }
-  for (const json::value& item : List(report, "findings")) {
+  for (const json::value& item : ListOf(report, "findings")) {
     const json::object* finding = item.if_object();
     if (finding == nullptr) continue;
-    out += "  ✗ " + Text(*finding, "class") + " (strength " + Text(*finding, "strength") + ") " +
-           Text(*finding, "message") + "\n";
-    const std::string file = Text(*finding, "file");
-    if (!file.empty()) out += "      in " + file + " " + Text(*finding, "place") + "\n";
+    out += "  ✗ " + TextOf(*finding, "class") + " (strength " + TextOf(*finding, "strength") +
+           ") " + TextOf(*finding, "message") + "\n";
+    const std::string file = TextOf(*finding, "file");
+    if (!file.empty()) out += "      in " + file + " " + TextOf(*finding, "place") + "\n";
   }
 }
 
@@ -102,16 +84,16 @@ std::string VerdictText(const json::object& verdict, bool all) {
   std::string out;
   if (const json::value* nearest = verdict.if_contains("nearest_measurement");
       nearest != nullptr && nearest->is_object()) {
-    out += "    nearest known guest: " + Text(nearest->get_object(), "name") + "\n";
-    for (const json::value& item : List(nearest->get_object(), "differences")) {
+    out += "    nearest known guest: " + TextOf(nearest->get_object(), "name") + "\n";
+    for (const json::value& item : ListOf(nearest->get_object(), "differences")) {
       const json::object* difference = item.if_object();
       if (difference == nullptr) continue;
-      out += "      " + Text(*difference, "register") + " expected " +
-             Text(*difference, "expected") + "\n      " + Text(*difference, "register") +
-             " found    " + Text(*difference, "actual") + "\n";
+      out += "      " + TextOf(*difference, "register") + " expected " +
+             TextOf(*difference, "expected") + "\n      " + TextOf(*difference, "register") +
+             " found    " + TextOf(*difference, "actual") + "\n";
     }
   }
-  for (const json::value& check : List(verdict, "checks")) {
+  for (const json::value& check : ListOf(verdict, "checks")) {
     if (const json::object* object = check.if_object()) AppendCheck(out, *object, 0, all);
   }
   return out;
@@ -120,29 +102,29 @@ std::string VerdictText(const json::object& verdict, bool all) {
 std::string OwnerJobLine(const json::object& job) {
   const json::value* waits = job.if_contains("waits_for_decision");
   const bool waiting = waits != nullptr && waits->is_bool() && waits->get_bool();
-  return Text(job, "job") + "  " + Text(job, "state") + (waiting ? " (waits for you)" : "") + "  " +
-         Text(job, "wallet") + "  " + Text(job, "title") + "\n";
+  return TextOf(job, "job") + "  " + TextOf(job, "state") + (waiting ? " (waits for you)" : "") +
+         "  " + TextOf(job, "wallet") + "  " + TextOf(job, "title") + "\n";
 }
 
 std::string OwnerJobText(const json::object& job) {
   std::string out;
-  Line(out, "job", Text(job, "job"));
-  Line(out, "state", Text(job, "state"));
-  Line(out, "outcome", Text(job, "outcome"));
-  Line(out, "wallet", Text(job, "wallet"));
-  Line(out, "title", Text(job, "title"));
-  Line(out, "image", Text(job, "image"));
-  if (!List(job, "command").empty()) Line(out, "command", Text(job, "command"));
-  Line(out, "source", Text(job, "source_digest"));
-  Line(out, "machine", Text(job, "measurement"));
-  Line(out, "output", Text(job, "output"));
-  if (!List(job, "stages").empty()) out += "stages\n";
-  for (const json::value& item : List(job, "stages")) {
+  Line(out, "job", TextOf(job, "job"));
+  Line(out, "state", TextOf(job, "state"));
+  Line(out, "outcome", TextOf(job, "outcome"));
+  Line(out, "wallet", TextOf(job, "wallet"));
+  Line(out, "title", TextOf(job, "title"));
+  Line(out, "image", TextOf(job, "image"));
+  if (!ListOf(job, "command").empty()) Line(out, "command", TextOf(job, "command"));
+  Line(out, "source", TextOf(job, "source_digest"));
+  Line(out, "machine", TextOf(job, "measurement"));
+  Line(out, "output", TextOf(job, "output"));
+  if (!ListOf(job, "stages").empty()) out += "stages\n";
+  for (const json::value& item : ListOf(job, "stages")) {
     if (const json::object* stage = item.if_object()) {
-      Line(out, "  " + Text(*stage, "name"), Text(*stage, "millis") + " ms");
+      Line(out, "  " + TextOf(*stage, "name"), TextOf(*stage, "millis") + " ms");
     }
   }
-  for (const json::value& item : List(job, "refusals")) {
+  for (const json::value& item : ListOf(job, "refusals")) {
     if (const json::object* refusal = item.if_object()) AppendRefusal(out, *refusal);
   }
   if (const json::value* report = job.if_contains("report");

@@ -16,6 +16,7 @@ using ObjectName = ByteArray<32>;
 struct StoredObject {
   ObjectName name{};
   uint64_t size = 0;
+  bool operator==(const StoredObject&) const = default;
 };
 
 // An open object. Thread-safe.

@@ -119,7 +119,8 @@ class PartAcceptor {
                        .record = sealed.stored.name,
                        .record_size = sealed.stored.size,
                        .pieces = header_.records,
-                       .bytes = header_.payload};
+                       .bytes = header_.payload,
+                       .object = head.object};
   }
 
  private:

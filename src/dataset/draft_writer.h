@@ -19,7 +19,8 @@ struct PartReceipt {
   ObjectName record{};       // the sealed part record
   uint64_t record_size = 0;  // sealed
   uint32_t pieces = 0;
-  uint64_t bytes = 0;  // payload
+  uint64_t bytes = 0;   // payload
+  StoredObject object;  // the content; a part of empty files has none: zeros
   bool operator==(const PartReceipt&) const = default;
 };
 

@@ -89,7 +89,35 @@ void ReadStorage(Fields& f, Config& c) {
   c.collateral.cache_file = c.state_folder + "/collateral.json";
   Fields store = f.Object("store");
   c.store_folder = store.String("folder", {.min = 1});
-  c.dataset_quota_bytes = store.Uint("dataset_quota_bytes", {.fallback = uint64_t{1} << 40});
+  c.quota = {.bytes = store.Uint("dataset_quota_bytes", {.fallback = uint64_t{1} << 40}),
+             .files = store.Uint("dataset_quota_files", {.fallback = 10'000'000}),
+             .snapshots = store.Uint("dataset_quota_snapshots", {.fallback = 100})};
+  for (Fields& item : store.Objects("quotas", {.max = 100'000, .optional = true})) {
+    const auto dataset = protocol::ParseAddress(item.String("dataset", {.min = 42, .max = 42}));
+    if (!dataset) {
+      item.Reject("dataset", "must be 0x and 40 lower-case hex digits");
+      continue;
+    }
+    c.quotas[*dataset] = {.bytes = item.Uint("bytes", {.fallback = c.quota.bytes}),
+                          .files = item.Uint("files", {.fallback = c.quota.files}),
+                          .snapshots = item.Uint("snapshots", {.fallback = c.quota.snapshots})};
+  }
+}
+
+void ReadDatasets(Fields& f, Config& c) {
+  constexpr uint64_t kMaxRate = uint64_t{1} << 20;
+  Fields datasets = f.Object("datasets", /*optional=*/true);
+  const auto rate = [&](std::string_view key, uint64_t fallback) {
+    return datasets.Uint(key, {.min = 1, .max = kMaxRate, .fallback = fallback}) << 20;
+  };
+  c.verify_rate = rate("verify_mib_per_second", 200);
+  c.rotate_rate = rate("rotate_mib_per_second", 100);
+  const auto seconds = [&](std::string_view key, uint64_t fallback) {
+    return static_cast<int64_t>(
+        datasets.Uint(key, {.min = 1, .max = uint64_t{366} * 86400, .fallback = fallback}));
+  };
+  c.draft_seconds = seconds("draft_seconds", uint64_t{7} * 86400);
+  c.collect_seconds = seconds("collect_seconds", 3600);
 }
 
 void ReadJobs(Fields& f, Config& c) {
@@ -119,6 +147,11 @@ void ReadGate(Fields& f, Config& c) {
 
 }  // namespace
 
+Quota Config::QuotaOf(const protocol::DatasetId& dataset) const {
+  const auto it = quotas.find(dataset);
+  return it == quotas.end() ? quota : it->second;
+}
+
 Result<Config> LoadConfig(const std::string& path) {
   ASSIGN_OR_RETURN(const Document document, LoadToml(path));
   Fields f(document);
@@ -128,6 +161,7 @@ Result<Config> LoadConfig(const std::string& path) {
   ReadCollateral(f, c);
   ReadChain(f, c);
   ReadStorage(f, c);
+  ReadDatasets(f, c);
   ReadJobs(f, c);
   ReadGate(f, c);
   TRY(f.Finish());

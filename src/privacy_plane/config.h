@@ -3,6 +3,7 @@
 // owners' policies allow, never widen it, and its digest stands in the identity document.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,13 @@
 #include "protocol/identifiers.h"
 
 namespace cce::privacy_plane {
+
+// What one dataset may take up, live snapshots and open drafts together.
+struct Quota {
+  uint64_t bytes = 0;  // of plaintext
+  uint64_t files = 0;
+  uint64_t snapshots = 0;
+};
 
 struct Config {
   // [listen]
@@ -50,7 +58,15 @@ struct Config {
 
   // [store]
   std::string store_folder;
-  uint64_t dataset_quota_bytes = 0;
+  Quota quota;                                  // of a dataset that has none of its own
+  std::map<protocol::DatasetId, Quota> quotas;  // [[store.quotas]]
+  Quota QuotaOf(const protocol::DatasetId& dataset) const;
+
+  // [datasets]: work in the background
+  uint64_t verify_rate = 0;   // bytes a second
+  uint64_t rotate_rate = 0;   // bytes a second
+  int64_t draft_seconds = 0;  // an upload that got nothing for so long is abandoned
+  int64_t collect_seconds = 0;
 
   // [launcher]
   std::string launcher_url;

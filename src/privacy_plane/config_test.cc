@@ -81,8 +81,9 @@ TEST_F(ConfigTest, WhatTheExampleCallsADefaultIsOne) {
   text.erase(text.find("[jobs]"), text.find("[gate]") - text.find("[jobs]"));
   const size_t collateral_at = text.find("[collateral]");
   text.erase(collateral_at, text.find("[chain]") - collateral_at);
+  text.erase(text.find("[datasets]"), text.find("[launcher]") - text.find("[datasets]"));
   for (const char* key : {"address =", "tsm_path =", "finality =", "max_unanchored_", "max_clock_",
-                          "dataset_quota_bytes =", "tick_millis =", "max_output_bytes ="}) {
+                          "dataset_quota_", "tick_millis =", "max_output_bytes ="}) {
     for (size_t at; (at = text.find(std::string("\n") + key)) != std::string::npos;) {
       text.erase(at, text.find('\n', at + 1) - at);
     }
@@ -97,7 +98,13 @@ TEST_F(ConfigTest, WhatTheExampleCallsADefaultIsOne) {
   EXPECT_EQ(fallen_back->max_unanchored_entries, given->max_unanchored_entries);
   EXPECT_EQ(fallen_back->max_unanchored_seconds, given->max_unanchored_seconds);
   EXPECT_EQ(fallen_back->max_clock_distance, given->max_clock_distance);
-  EXPECT_EQ(fallen_back->dataset_quota_bytes, given->dataset_quota_bytes);
+  EXPECT_EQ(fallen_back->quota.bytes, given->quota.bytes);
+  EXPECT_EQ(fallen_back->quota.files, given->quota.files);
+  EXPECT_EQ(fallen_back->quota.snapshots, given->quota.snapshots);
+  EXPECT_EQ(fallen_back->verify_rate, given->verify_rate);
+  EXPECT_EQ(fallen_back->rotate_rate, given->rotate_rate);
+  EXPECT_EQ(fallen_back->draft_seconds, given->draft_seconds);
+  EXPECT_EQ(fallen_back->collect_seconds, given->collect_seconds);
   EXPECT_EQ(fallen_back->credential_seconds, given->credential_seconds);
   EXPECT_EQ(fallen_back->challenge_seconds, given->challenge_seconds);
   EXPECT_EQ(fallen_back->max_jobs_per_wallet_and_dataset, given->max_jobs_per_wallet_and_dataset);

@@ -7,6 +7,7 @@
 #include "chain/rental.h"
 #include "dataset/ciphertext_store.h"
 #include "privacy_plane/config.h"
+#include "privacy_plane/key_manager/epoch_secrets.h"
 #include "privacy_plane/key_manager/key_manager.h"
 #include "privacy_plane/state/state.h"
 #include "privacy_plane/tee_verifier/tee_verifier.h"
@@ -22,6 +23,7 @@ struct Core {
   Config config;
   const Clock* clock = nullptr;
   std::unique_ptr<KeyManager> keys;
+  std::unique_ptr<EpochSecrets> epoch_secrets;
   std::unique_ptr<State> state;
   std::unique_ptr<TeeVerifier> verifier;
   std::shared_ptr<chain::ChainClient> chain;

@@ -72,6 +72,19 @@ Result<std::unique_ptr<ChainFreshness>> MakeFreshness(const Core& core) {
   return std::make_unique<ChainFreshness>(core.chain, contract, core.keys->chain_key(), writer);
 }
 
+// What the journal says is destroyed is destroyed, also where an earlier run was ended before it
+// could, or a copy of the state brought it back.
+Result<> FinishDestruction(const Core& core) {
+  return core.state->Read([&](const Tables& tables) -> Result<> {
+    for (const auto& [id, dataset] : tables.datasets) {
+      for (const auto& [number, epoch] : dataset.epochs) {
+        if (epoch.destroyed != 0) TRY(core.epoch_secrets->Destroy(epoch.commitment));
+      }
+    }
+    return {};
+  });
+}
+
 Result<> OpenState(Core& core, tlog::FreshnessSource* freshness) {
   TRY(MakeFolders(core.config.state_folder, 0700));
   TRY(MakeFolders(core.config.state_folder + "/results", 0700));
@@ -84,7 +97,9 @@ Result<> OpenState(Core& core, tlog::FreshnessSource* freshness) {
   options.clock = core.clock;
   options.freshness = freshness;
   ASSIGN_OR_RETURN(core.state, State::Open(std::move(options)));
-  return {};
+  ASSIGN_OR_RETURN(core.epoch_secrets, EpochSecrets::Open(core.config.state_folder + "/epochs",
+                                                          core.keys->EpochSealKey()));
+  return FinishDestruction(core);
 }
 
 Result<> Serve(Core& core, const std::function<void()>& wait) {
@@ -100,7 +115,11 @@ Result<> Serve(Core& core, const std::function<void()>& wait) {
   ComputeController controller(core, sign_in, launcher);
   KeyRelease key_release(core, datasets, controller);
   OutputGate output_gate(core, key_release, controller, indexes);
-  Modules modules{core, sign_in, datasets, controller, key_release, output_gate};
+  SnapshotDiffs diffs(datasets);
+  Maintenance maintenance(core, datasets, indexes);
+  Orders orders(core, controller, maintenance);
+  Modules modules{core,        sign_in, datasets,    controller, key_release,
+                  output_gate, diffs,   maintenance, orders};
 
   net::ServerOptions api;
   api.address = core.config.listen_address;

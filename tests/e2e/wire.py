@@ -106,6 +106,38 @@ Resources:
                 "consumer_key": A_PUBLIC_KEY, "source_digest": "", "title": ""} | changed
         return json.dumps(spec).encode()
 
+    # -- what an owner orders
+
+    def order(self, key, dataset, action, number, snapshot="00" * 32):
+        """A dataset order as cced takes it, signed (EIP-712) by the wallet of `key`."""
+        from eth_account import Account
+        from eth_account.messages import encode_typed_data
+        whole = snapshot == "00" * 32
+        summary = {
+            "verify": f"Read and authenticate every object of snapshot {snapshot} of dataset {dataset}",
+            "rotate": f"Seal dataset {dataset} anew under a new epoch and destroy the old epochs' secrets",
+            "abandon": f"Abandon every upload to dataset {dataset} that is not finalized",
+        }.get(action, f"Delete {'' if whole else f'snapshot {snapshot} of '}dataset {dataset} for good: "
+                      "nobody will be able to read it again")
+        fields = [("dataset", "address"), ("number", "uint64"), ("action", "string"), ("snapshot", "bytes32"),
+                  ("summary", "string")]
+        domain = {"name": "cce4long", "version": "1", "chainId": self.chain_id, "verifyingContract": dataset}
+        message = {"dataset": dataset, "number": number, "action": action, "snapshot": bytes.fromhex(snapshot),
+                   "summary": summary}
+        typed = encode_typed_data(domain_data=domain, message_data=message, message_types={
+            "DatasetOrder": [{"name": name, "type": kind} for name, kind in fields]})
+        account = Account.from_key(key)
+        return {"action": action, "snapshot": snapshot, "number": number, "signer": account.address.lower(),
+                "signature": account.sign_message(typed).signature.hex().removeprefix("0x")}
+
+    def refusal(self, method, path, body=None, token=None):
+        """The code of the refusal, or nothing where it was accepted."""
+        try:
+            self.send(method, path, body, token)
+        except Refused as refused:
+            return refused.code
+        return ""
+
     def submit(self, spec, sign_in):
         return self.post("/v1/jobs", {"job_spec": base64.b64encode(spec).decode(), "sign_in": sign_in})
 

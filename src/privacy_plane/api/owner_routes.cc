@@ -3,16 +3,6 @@
 namespace cce::privacy_plane {
 namespace {
 
-// The owner's (or a reviewer's) token, if it is for the dataset in the path.
-Result<TokenRecord> OwnerToken(const Modules& modules, const net::Request& request) {
-  ASSIGN_OR_RETURN(const TokenRecord token,
-                   modules.sign_in.Authorize(request.headers, TokenRecord::Purpose::kOwner));
-  if (protocol::AddressText(token.dataset) != request.params.at("dataset")) {
-    return Fail("signin.token", "the token is another dataset's");
-  }
-  return token;
-}
-
 Result<json::object> Jobs(Modules& modules, const net::Request& request) {
   ASSIGN_OR_RETURN(const TokenRecord token, OwnerToken(modules, request));
   return modules.output_gate.OwnerJobs(token.dataset);
@@ -35,6 +25,15 @@ Result<json::object> Decide(Modules& modules, net::Request& request) {
 }
 
 }  // namespace
+
+Result<TokenRecord> OwnerToken(const Modules& modules, const net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token,
+                   modules.sign_in.Authorize(request.headers, TokenRecord::Purpose::kOwner));
+  if (protocol::AddressText(token.dataset) != request.params.at("dataset")) {
+    return Fail("signin.token", "the token is another dataset's");
+  }
+  return token;
+}
 
 void AddOwnerRoutes(net::Router& router, Modules& modules) {
   router.Add("GET", "/v1/owner/{dataset}/jobs",

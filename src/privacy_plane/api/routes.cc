@@ -18,6 +18,7 @@ net::Router MakeApi(Modules& modules) {
   AddJobRoutes(router, modules);
   AddCvmRoutes(router, modules);
   AddOwnerRoutes(router, modules);
+  AddLifeRoutes(router, modules);
   return router;
 }
 

@@ -8,6 +8,8 @@
 #include "privacy_plane/compute_controller/key_release.h"
 #include "privacy_plane/core.h"
 #include "privacy_plane/datasets/datasets.h"
+#include "privacy_plane/datasets/orders.h"
+#include "privacy_plane/datasets/snapshot_diff.h"
 #include "privacy_plane/output_gate/output_gate.h"
 
 namespace cce::privacy_plane {
@@ -19,6 +21,9 @@ struct Modules {
   ComputeController& controller;
   KeyRelease& key_release;
   OutputGate& output_gate;
+  SnapshotDiffs& diffs;
+  Maintenance& maintenance;
+  Orders& orders;
 };
 
 // `modules` must outlive the router.
@@ -28,9 +33,13 @@ void AddDatasetRoutes(net::Router& router, Modules& modules);
 void AddJobRoutes(net::Router& router, Modules& modules);
 void AddCvmRoutes(net::Router& router, Modules& modules);
 void AddOwnerRoutes(net::Router& router, Modules& modules);
+void AddLifeRoutes(net::Router& router, Modules& modules);
 
 // Health, readiness and metrics, for the monitor's own listener.
 net::Router MakeMonitor(Core& core);
+
+// The owner's (or a reviewer's) token, if it is for the dataset in the path.
+Result<TokenRecord> OwnerToken(const Modules& modules, const net::Request& request);
 
 // A JSON answer, or the error as a problem.
 net::Response Answer(const Result<json::object>& result);

@@ -4,6 +4,8 @@
 
 #include "chain/signer.h"
 #include "chain/siwe.h"
+#include "privacy_plane/datasets/quota.h"
+#include "privacy_plane/datasets/snapshots.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -55,20 +57,24 @@ Result<const DatasetRecord*> FindDataset(const Tables& tables, const DatasetId& 
 }
 
 // What an upload token brings with it: an epoch for the dataset's first upload, and the draft.
-Result<std::vector<Entry>> OpenDraft(const Tables& tables, const DatasetRecord& dataset,
+Result<std::vector<Entry>> OpenDraft(const Tables& tables, const Config& config,
+                                     const EpochSecrets& secrets, const DatasetRecord& dataset,
                                      const TokenRecord& token) {
   std::vector<Entry> entries;
+  TRY(CheckNotDeleted(dataset));
   if (const auto draft = tables.drafts.find(token.draft); draft != tables.drafts.end()) {
     if (draft->second.dataset != token.dataset) {
       return Fail("upload.wrong_draft", "the draft belongs to another dataset");
     }
     return entries;
   }
+  TRY(CheckQuota(tables, dataset, config, {.snapshots = 1}));
   uint32_t epoch = 1;
-  if (dataset.epoch_secrets.empty()) {
-    entries.push_back(EpochOpened(token.dataset, epoch, crypto::RandomBytes(32)));
-  } else {
-    epoch = dataset.epoch_secrets.rbegin()->first;
+  if (!dataset.epochs.empty()) epoch = dataset.epochs.rbegin()->first;
+  if (dataset.epochs.empty() || dataset.epochs.rbegin()->second.destroyed != 0) {
+    if (!dataset.epochs.empty()) ++epoch;
+    ASSIGN_OR_RETURN(const Digest32 commitment, secrets.Create(token.dataset, epoch));
+    entries.push_back(EpochOpened(token.dataset, epoch, commitment));
   }
   DraftRecord draft;
   draft.id = token.draft;
@@ -171,7 +177,8 @@ Result<protocol::TokenReply> SignIn::MakeToken(TokenRecord token) {
     }
     std::vector<Entry> entries;
     if (token.purpose == TokenRecord::Purpose::kUpload) {
-      ASSIGN_OR_RETURN(entries, OpenDraft(tables, *dataset, token));
+      ASSIGN_OR_RETURN(entries,
+                       OpenDraft(tables, core_.config, *core_.epoch_secrets, *dataset, token));
     }
     entries.push_back(TokenIssued(hash, token));
     return entries;

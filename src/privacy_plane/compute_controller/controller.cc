@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "crypto/hpke.h"
 #include "crypto/signed.h"
+#include "privacy_plane/datasets/snapshots.h"
 #include "protocol/credential.h"
 #include "protocol/launch_document.h"
 
@@ -127,6 +128,7 @@ Result<protocol::SubmitJobReply> ComputeController::Submit(
   job.token_hash = crypto::Sha256(AsBytes(token));
   ASSIGN_OR_RETURN(const Attempt attempt, MakeAttempt(job, 1, now));
   TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
+    TRY(CheckSnapshotsLive(tables, job.spec));
     TRY(CheckCapacity(tables, core_.config, job.spec));
     return std::vector<Entry>{
         JobSubmitted(job),

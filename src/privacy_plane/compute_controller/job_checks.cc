@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "privacy_plane/datasets/policies.h"
+#include "privacy_plane/datasets/snapshots.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -11,19 +12,15 @@ using protocol::AddressText;
 
 Result<> CheckSnapshot(const DatasetRecord& dataset, const protocol::JobDataset& wanted,
                        const protocol::JobLimits& limits) {
-  const auto snapshot = dataset.snapshots.find(wanted.snapshot);
-  if (snapshot == dataset.snapshots.end()) {
-    return Fail(MakeError("dataset.unknown_snapshot",
-                          "dataset " + AddressText(dataset.id) + " has no such snapshot")
-                    .Found(ToHex(wanted.snapshot)));
-  }
+  TRY(CheckReadable(dataset, wanted.snapshot));
+  const SnapshotRecord& snapshot = dataset.snapshots.at(wanted.snapshot);
   // Prefetched data lies in the machine's memory beside the container.
   const uint64_t room = uint64_t{limits.memory_mib} << 20;
   if (dataset.policy().policy.access_mode == "prefetch" && wanted.files.empty() &&
-      snapshot->second.counts.bytes > room) {
+      snapshot.counts.bytes > room) {
     return Fail(MakeError("job.data_too_large", "the snapshot does not fit the machine's memory")
                     .Expected("at most " + std::to_string(room) + " bytes (limits.memory_mib)")
-                    .Found(std::to_string(snapshot->second.counts.bytes) + " bytes")
+                    .Found(std::to_string(snapshot.counts.bytes) + " bytes")
                     .Next("Declare the files that the job reads, or raise limits.memory_mib."));
   }
   return {};
@@ -136,6 +133,8 @@ Result<JobChecks> CheckJob(Core& core, const protocol::JobSpec& spec, const chai
     add("rental of " + name, CheckRental(core, wanted.dataset, spec.wallet, block, checks.rentals));
   }
   if (counted) {
+    add("snapshots",
+        core.state->Read([&](const Tables& tables) { return CheckSnapshotsLive(tables, spec); }));
     add("capacity", core.state->Read([&](const Tables& tables) {
       return CheckCapacity(tables, core.config, spec);
     }));

@@ -7,6 +7,8 @@
 #include "crypto/signed.h"
 #include "dataset/receipt.h"
 #include "privacy_plane/datasets/policies.h"
+#include "privacy_plane/datasets/quota.h"
+#include "privacy_plane/datasets/snapshots.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -15,6 +17,13 @@ using protocol::AddressText;
 
 Error Unknown(const DatasetId& dataset) {
   return MakeError("dataset.unknown", "no dataset " + AddressText(dataset));
+}
+
+// The draft may be written to, or is a snapshot.
+Result<> CheckOpen(const Tables& tables, const DraftRecord& draft) {
+  TRY(CheckNotDeleted(tables.datasets.at(draft.dataset)));
+  if (draft.abandoned) return Fail("upload.abandoned", "the upload was abandoned");
+  return {};
 }
 
 // The checks that need no chain: that the document is a policy for this dataset and follows the one
@@ -33,6 +42,7 @@ Result<protocol::DatasetPolicy> CheckDocument(const Tables& tables, const Datase
   TRY(GatePolicyOf(policy));
   const auto dataset = tables.datasets.find(id);
   const bool first = dataset == tables.datasets.end();
+  if (!first) TRY(CheckNotDeleted(dataset->second));
   const uint64_t version = first ? 1 : dataset->second.policy().policy.version + 1;
   const Digest32 previous = first ? Digest32{} : dataset->second.policy().hash;
   if (policy.version != version || policy.previous != previous) {
@@ -112,6 +122,7 @@ Result<protocol::DatasetInfo> Datasets::Info(const DatasetId& id) const {
                                .policy_hash = dataset.policy().hash,
                                .policy_version = dataset.policy().policy.version};
     for (const auto& [snapshot_id, snapshot] : dataset.snapshots) {
+      if (!snapshot.live()) continue;
       info.snapshots.push_back({.id = snapshot_id,
                                 .time = snapshot.time,
                                 .counts = ToMessage(snapshot.counts),
@@ -126,20 +137,24 @@ Result<DraftRecord> Datasets::Draft(const TokenRecord& token) const {
   return core_.state->Read([&](const Tables& tables) -> Result<DraftRecord> {
     const auto it = tables.drafts.find(token.draft);
     if (it == tables.drafts.end()) return Fail("upload.wrong_draft", "no such draft");
+    TRY(CheckOpen(tables, it->second));
     return it->second;
   });
 }
 
-uint64_t Datasets::UsedBytes(const DatasetId& id) const {
+// The part's header tells its size, so that what the quota refuses is refused before it is taken.
+Datasets::PartAllowance Datasets::Allowance(const DatasetId& id) const {
   return core_.state->Read([&](const Tables& tables) {
-    uint64_t bytes = 0;
-    for (const auto& [snapshot_id, snapshot] : tables.datasets.at(id).snapshots) {
-      bytes += snapshot.counts.bytes;
+    const DatasetRecord& dataset = tables.datasets.at(id);
+    const Usage left = QuotaLeft(tables, dataset, core_.config);
+    PartAllowance allowed;
+    const Usage whole{.bytes = allowed.limits.max_payload, .files = allowed.limits.max_records};
+    allowed.limits.max_payload = std::min(whole.bytes, left.bytes);
+    allowed.limits.max_records = static_cast<uint32_t>(std::min(whole.files, left.files));
+    if (const auto fits = CheckQuota(tables, dataset, core_.config, whole); !fits) {
+      allowed.exceeded = fits.error();
     }
-    for (const auto& [draft_id, draft] : tables.drafts) {
-      if (draft.dataset == id && !draft.snapshot) bytes += draft.bytes;
-    }
-    return bytes;
+    return allowed;
   });
 }
 
@@ -147,27 +162,33 @@ Result<dataset::PartReceipt> Datasets::AcceptPart(const TokenRecord& token, uint
                                                   const dataset::ByteSource& source) {
   ASSIGN_OR_RETURN(const DraftRecord draft, Draft(token));
   if (draft.snapshot) return Fail("upload.finalized", "the draft is a snapshot already");
-  if (UsedBytes(draft.dataset) >= core_.config.dataset_quota_bytes) {
-    return Fail(
-        MakeError("upload.quota", "the dataset's quota is used up")
-            .Expected("at most " + std::to_string(core_.config.dataset_quota_bytes) + " bytes"));
-  }
+  const auto writing = writes_.Begin();
   const auto known = draft.parts.find(part);
   const dataset::PartReceipt* acknowledged = known == draft.parts.end() ? nullptr : &known->second;
   ASSIGN_OR_RETURN(const auto store, core_.open_store(draft.dataset));
   ASSIGN_OR_RETURN(const SecretBytes dek, DekOf(draft.dataset, draft.epoch));
-  const dataset::DraftWriter writer(*store, draft.dataset, draft.id, draft.epoch, dek);
-  ASSIGN_OR_RETURN(const dataset::PartReceipt receipt,
-                   writer.AcceptPart(part, source, acknowledged));
+  const PartAllowance allowed =
+      acknowledged != nullptr ? PartAllowance{} : Allowance(draft.dataset);
+  const dataset::DraftWriter writer(*store, draft.dataset, draft.id, draft.epoch, dek,
+                                    allowed.limits);
+  Result<dataset::PartReceipt> accepted = writer.AcceptPart(part, source, acknowledged);
+  if (!accepted && accepted.error().code == "upload.part_too_large" && allowed.exceeded) {
+    return Fail(*allowed.exceeded);
+  }
+  if (!accepted) return accepted;
+  const dataset::PartReceipt receipt = *accepted;
   if (acknowledged != nullptr) return receipt;
   TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
     const DraftRecord& now = tables.drafts.at(draft.id);
+    TRY(CheckOpen(tables, now));
     if (now.snapshot) return Fail("upload.finalized", "the draft is a snapshot already");
     if (const auto other = now.parts.find(part); other != now.parts.end()) {
       // The same part came twice at once: the first one counts.
       if (other->second.digest == receipt.digest) return std::vector<Entry>{};
       return Fail("upload.part_conflict", "another part of this number was taken meanwhile");
     }
+    TRY(CheckQuota(tables, tables.datasets.at(draft.dataset), core_.config,
+                   {.bytes = receipt.bytes, .files = receipt.pieces}));
     return std::vector<Entry>{PartAccepted(draft.id, receipt)};
   }));
   return receipt;
@@ -202,6 +223,7 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
       return protocol::FinalizeReply{snapshot.id, snapshot.receipt};
     });
   }
+  const auto writing = writes_.Begin();
   std::vector<dataset::PartReceipt> receipts;
   receipts.reserve(draft.parts.size());
   for (const auto& [number, receipt] : draft.parts) receipts.push_back(receipt);
@@ -223,13 +245,15 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
                           .time = core_.clock->Now()};
   ASSIGN_OR_RETURN(snapshot.receipt, SignReceipt(draft, info, message, snapshot.time));
   TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
+    TRY(CheckOpen(tables, tables.drafts.at(draft.id)));
     if (tables.drafts.at(draft.id).snapshot) {
       return Fail("upload.finalized", "the draft was finalized meanwhile");
     }
     // What is shared must still belong to a snapshot, or it may be removed.
-    if (info.base && !tables.datasets.at(draft.dataset).snapshots.contains(*info.base)) {
+    if (info.base && !CheckReadable(tables.datasets.at(draft.dataset), *info.base)) {
       return Fail("upload.no_base", "the base snapshot was deleted meanwhile");
     }
+    TRY(CheckQuota(tables, tables.datasets.at(draft.dataset), core_.config, {.snapshots = 1}));
     return std::vector<Entry>{SnapshotFinalized(draft.id, snapshot)};
   }));
   if (const Result<> dropped = writer.DropRecords(receipts); !dropped) {
@@ -241,16 +265,52 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
   return protocol::FinalizeReply{snapshot.id, snapshot.receipt};
 }
 
+Result<SecretBytes> Datasets::EpochSecret(const DatasetId& id, uint32_t epoch) const {
+  ASSIGN_OR_RETURN(const Digest32 commitment,
+                   core_.state->Read([&](const Tables& tables) -> Result<Digest32> {
+                     const auto dataset = tables.datasets.find(id);
+                     if (dataset == tables.datasets.end()) return Fail(Unknown(id));
+                     const auto found = dataset->second.epochs.find(epoch);
+                     if (found == dataset->second.epochs.end() || found->second.destroyed != 0) {
+                       return Fail("dataset.epoch_ended", "the epoch's secret is destroyed");
+                     }
+                     return found->second.commitment;
+                   }));
+  return core_.epoch_secrets->Load(id, epoch, commitment);
+}
+
 Result<SecretBytes> Datasets::DekOf(const DatasetId& id, uint32_t epoch) const {
-  return core_.state->Read([&](const Tables& tables) -> Result<SecretBytes> {
+  ASSIGN_OR_RETURN(const SecretBytes secret, EpochSecret(id, epoch));
+  return core_.keys->Dek(id, epoch, secret.Expose());
+}
+
+Result<SecretBytes> Datasets::LeakIndexSealKey(const DatasetId& id, uint32_t epoch) const {
+  ASSIGN_OR_RETURN(const SecretBytes secret, EpochSecret(id, epoch));
+  return core_.keys->LeakIndexSealKey(id, epoch, secret.Expose());
+}
+
+Result<std::unique_ptr<Datasets::OpenedSnapshot>> Datasets::OpenSnapshot(
+    const DatasetId& id, const SnapshotId& snapshot_id, uint64_t max_index) const {
+  const uint64_t size = core_.state->Read([&](const Tables& tables) -> uint64_t {
     const auto dataset = tables.datasets.find(id);
-    if (dataset == tables.datasets.end()) return Fail(Unknown(id));
-    const auto secret = dataset->second.epoch_secrets.find(epoch);
-    if (secret == dataset->second.epoch_secrets.end()) {
-      return Fail("dataset.epoch_ended", "the epoch's secret is destroyed");
-    }
-    return core_.keys->Dek(id, epoch, secret->second);
+    if (dataset == tables.datasets.end()) return 0;
+    const auto snapshot = dataset->second.snapshots.find(snapshot_id);
+    return snapshot == dataset->second.snapshots.end() ? 0 : snapshot->second.index_size;
   });
+  if (size > max_index) {
+    return Fail(MakeError("dataset.too_large", "the snapshot's index is too large for this")
+                    .Expected("at most " + std::to_string(max_index) + " bytes")
+                    .Found(std::to_string(size) + " bytes"));
+  }
+  ASSIGN_OR_RETURN(std::vector<protocol::EpochKey> epochs, Keys(id, snapshot_id));
+  dataset::EpochKeys keys;
+  for (protocol::EpochKey& epoch : epochs) keys.emplace(epoch.epoch, std::move(epoch.dek));
+  auto opened = std::make_unique<OpenedSnapshot>();
+  ASSIGN_OR_RETURN(opened->store, core_.open_store(id));
+  ASSIGN_OR_RETURN(opened->reader,
+                   dataset::SnapshotReader::Open(*opened->store, id, snapshot_id, std::move(keys),
+                                                 {.max_index_bytes = max_index}));
+  return opened;
 }
 
 Result<std::vector<protocol::EpochKey>> Datasets::Keys(const DatasetId& id,
@@ -259,11 +319,8 @@ Result<std::vector<protocol::EpochKey>> Datasets::Keys(const DatasetId& id,
                    core_.state->Read([&](const Tables& tables) -> Result<uint32_t> {
                      const auto dataset = tables.datasets.find(id);
                      if (dataset == tables.datasets.end()) return Fail(Unknown(id));
-                     const auto snapshot = dataset->second.snapshots.find(snapshot_id);
-                     if (snapshot == dataset->second.snapshots.end()) {
-                       return Fail("dataset.unknown_snapshot", "no snapshot " + ToHex(snapshot_id));
-                     }
-                     return snapshot->second.epoch;
+                     TRY(CheckReadable(dataset->second, snapshot_id));
+                     return dataset->second.snapshots.at(snapshot_id).epoch;
                    }));
   std::vector<protocol::EpochKey> keys;
   ASSIGN_OR_RETURN(SecretBytes dek, DekOf(id, epoch));

@@ -5,7 +5,9 @@
 #include <functional>
 
 #include "dataset/part_wire.h"
+#include "dataset/snapshot_reader.h"
 #include "privacy_plane/core.h"
+#include "privacy_plane/datasets/writes_in_flight.h"
 #include "protocol/key_release.h"
 #include "protocol/upload.h"
 
@@ -39,24 +41,46 @@ class Datasets {
   Result<protocol::FinalizeReply> Finalize(const TokenRecord& token,
                                            const protocol::FinalizeMessage& message);
 
+  // Whatever writes objects that the journal does not name yet holds a ticket of this.
+  WritesInFlight& writes() { return writes_; }
+
   // The DEK of one epoch; dataset.epoch_ended once its secret is destroyed.
   Result<SecretBytes> DekOf(const DatasetId& dataset, uint32_t epoch) const;
+  Result<SecretBytes> LeakIndexSealKey(const DatasetId& dataset, uint32_t epoch) const;
+  // A snapshot opened for reading here; the index is all that it takes into memory. The store
+  // lives as long as the reader. dataset.unknown_snapshot, dataset.deleted, dataset.epoch_ended,
+  // dataset.too_large past `max_index` sealed bytes; as SnapshotReader::Open.
+  struct OpenedSnapshot {
+    std::shared_ptr<dataset::CiphertextStore> store;
+    std::unique_ptr<dataset::SnapshotReader> reader;
+    const dataset::Index& index() const { return reader->index(); }
+  };
+  Result<std::unique_ptr<OpenedSnapshot>> OpenSnapshot(const DatasetId& dataset,
+                                                       const SnapshotId& snapshot,
+                                                       uint64_t max_index) const;
   // What the reader of a snapshot needs.
   Result<std::vector<protocol::EpochKey>> Keys(const DatasetId& dataset,
                                                const SnapshotId& snapshot) const;
 
  private:
+  // dataset.epoch_ended, dataset.epoch_lost.
+  Result<SecretBytes> EpochSecret(const DatasetId& dataset, uint32_t epoch) const;
   Result<> CheckFirstPolicy(const DatasetId& dataset, const Wallet& signer,
                             const chain::Block& block);
   Result<DraftRecord> Draft(const TokenRecord& token) const;
   Result<dataset::SealedIndex> FindBase(const DraftRecord& draft, const SnapshotId& base) const;
   std::optional<SnapshotId> NewestBase(const DraftRecord& draft) const;
-  // Plaintext bytes of the dataset's snapshots and open drafts.
-  uint64_t UsedBytes(const DatasetId& dataset) const;
+  // What one more part may hold. `exceeded`: what a larger one is told, where the quota is near.
+  struct PartAllowance {
+    dataset::PartLimits limits;
+    std::optional<Error> exceeded;
+  };
+  PartAllowance Allowance(const DatasetId& dataset) const;
   Result<std::string> SignReceipt(const DraftRecord& draft, const dataset::SnapshotInfo& info,
                                   const protocol::FinalizeMessage& message, UnixSeconds now) const;
 
   Core& core_;
+  WritesInFlight writes_;
   std::function<void(const DatasetId&, const SnapshotId&)> on_snapshot_;
 };
 

@@ -9,7 +9,8 @@ Result<dataset::SealedIndex> Datasets::FindBase(const DraftRecord& draft,
   return core_.state->Read([&](const Tables& tables) -> Result<dataset::SealedIndex> {
     const auto& snapshots = tables.datasets.at(draft.dataset).snapshots;
     const auto snapshot = snapshots.find(base);
-    if (snapshot == snapshots.end() || snapshot->second.epoch != draft.epoch) {
+    if (snapshot == snapshots.end() || !snapshot->second.live() ||
+        snapshot->second.epoch != draft.epoch) {
       return Fail(MakeError("upload.no_base", "the dataset has no such snapshot of this epoch")
                       .Expected("a snapshot of epoch " + std::to_string(draft.epoch))
                       .Found(ToHex(base)));
@@ -23,7 +24,8 @@ std::optional<SnapshotId> Datasets::NewestBase(const DraftRecord& draft) const {
     std::optional<SnapshotId> newest;
     UnixSeconds time = 0;
     for (const auto& [id, snapshot] : tables.datasets.at(draft.dataset).snapshots) {
-      if (snapshot.epoch != draft.epoch || (newest && snapshot.time < time)) continue;
+      if (!snapshot.live() || snapshot.epoch != draft.epoch) continue;
+      if (newest && snapshot.time < time) continue;
       newest = id;
       time = snapshot.time;
     }

@@ -59,9 +59,11 @@ SecretBytes KeyManager::LogKeySeed() const { return Derive("cce4long/v1/log-key"
 SecretBytes KeyManager::LeakIndexKey(const protocol::DatasetId& dataset) const {
   return Derive("cce4long/v1/leak-index", {dataset});
 }
-SecretBytes KeyManager::LeakIndexSealKey(const protocol::DatasetId& dataset) const {
-  return Derive("cce4long/v1/leak-index-seal", {dataset});
+SecretBytes KeyManager::LeakIndexSealKey(const protocol::DatasetId& dataset, uint32_t epoch,
+                                         ByteView epoch_secret) const {
+  return Derive("cce4long/v1/leak-index-seal", {dataset, Number(epoch), epoch_secret});
 }
+SecretBytes KeyManager::EpochSealKey() const { return Derive("cce4long/v1/epoch-seal", {}); }
 std::string KeyManager::StorageToken(const protocol::JobId& job, uint32_t attempt) const {
   const SecretBytes token = Derive("cce4long/v1/storage-token", {job, Number(attempt)});
   return ToHex(job) + "." + std::to_string(attempt) + "." + ToHex(token.Expose());

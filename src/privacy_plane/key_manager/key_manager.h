@@ -18,8 +18,8 @@ class KeyManager {
  public:
   static Result<std::unique_ptr<KeyManager>> New(RootKeySource& source);
 
-  // DEK of a dataset's epoch. `epoch_secret`: 32 random bytes that live only in the sealed journal,
-  // so that forgetting them ends the epoch.
+  // DEK of a dataset's epoch. `epoch_secret`: 32 random bytes that live only in EpochSecrets, so
+  // that destroying them ends the epoch.
   SecretBytes Dek(const protocol::DatasetId& dataset, uint32_t epoch, ByteView epoch_secret) const;
   // REK of one attempt of one job: seals exactly one object.
   SecretBytes Rek(const protocol::JobId& job, uint32_t attempt) const;
@@ -27,7 +27,10 @@ class KeyManager {
   SecretBytes JournalKey() const;
   SecretBytes LogKeySeed() const;
   SecretBytes LeakIndexKey(const protocol::DatasetId& dataset) const;  // keys the index's hashes
-  SecretBytes LeakIndexSealKey(const protocol::DatasetId& dataset) const;
+  // Ends with the epoch, as the data do.
+  SecretBytes LeakIndexSealKey(const protocol::DatasetId& dataset, uint32_t epoch,
+                               ByteView epoch_secret) const;
+  SecretBytes EpochSealKey() const;  // seals the files of EpochSecrets
   // Storage access of one attempt: nothing to keep, checked by computing it again.
   std::string StorageToken(const protocol::JobId& job, uint32_t attempt) const;
 

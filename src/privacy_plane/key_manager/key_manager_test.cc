@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "crypto/format_vectors.h"
+#include "privacy_plane/key_manager/epoch_secrets.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -41,7 +42,11 @@ TEST(KeyManager, DerivesWhatTheFormatPageSays) {
   EXPECT_EQ(Hex(k.LogKeySeed()), V().Text("log_seed"));
   EXPECT_EQ(ToHex(k.log_public_key()), V().Text("log_public_key"));
   EXPECT_EQ(Hex(k.LeakIndexKey(dataset)), V().Text("leak_index"));
-  EXPECT_EQ(Hex(k.LeakIndexSealKey(dataset)), V().Text("leak_index_seal"));
+  EXPECT_EQ(Hex(k.LeakIndexSealKey(dataset, 1, V().Hex("epoch_secret"))),
+            V().Text("leak_index_seal"));
+  EXPECT_EQ(Hex(k.EpochSealKey()), V().Text("epoch_seal"));
+  EXPECT_EQ(ToHex(EpochCommitment(dataset, 1, V().Hex("epoch_secret"))),
+            V().Text("epoch_commitment"));
   EXPECT_EQ(k.StorageToken(job, 1), V().Text("storage_token"));
   EXPECT_EQ(Hex(k.chain_key()), V().Text("chain_key"));
   EXPECT_EQ(ToHex(k.identity_key().public_key()), V().Text("identity_public_key"));

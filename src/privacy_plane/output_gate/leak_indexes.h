@@ -22,6 +22,9 @@ class LeakIndexes {
   // Builds the index of `snapshot` in the background. Those that were not done at the last end are
   // found again.
   void Queue(const DatasetId& dataset, const SnapshotId& snapshot);
+  // `rotated` has taken the place of `old`, whose epoch still lives: its index is sealed anew, or
+  // queued where there is none yet.
+  void Follow(const DatasetId& dataset, const SnapshotId& old, const SnapshotId& rotated);
   // Null where it is not built yet. Errors: dataset.*, gate.*, crypto.*.
   Result<std::shared_ptr<const gate::LeakIndex>> Find(const DatasetId& dataset,
                                                       const SnapshotId& snapshot);
@@ -29,6 +32,10 @@ class LeakIndexes {
  private:
   using Key = std::pair<DatasetId, SnapshotId>;
   Result<> Build(const Key& key);
+  // Seals and stores the serialized index, and journals it.
+  Result<> Store(const Key& key, ByteView plain);
+  // The serialized index; nothing where there is none yet.
+  Result<std::optional<SecretBytes>> Load(const Key& key) const;
   void Run();
 
   Core& core_;

@@ -1,18 +1,10 @@
-#include "privacy_plane/state/entries.h"
+#include "privacy_plane/state/entry_json.h"
 
 namespace cce::privacy_plane {
 namespace {
 
 using protocol::AddressText;
 using protocol::HexField;
-
-json::object ToJsonObject(const dataset::StoredObject& object) {
-  return {{"name", ToHex(object.name)}, {"size", object.size}};
-}
-
-dataset::StoredObject ReadStoredObject(Fields f) {
-  return {.name = HexField<32>(f, "name"), .size = f.Uint("size", {})};
-}
 
 json::object ToJsonObject(const dataset::ContentCounts& counts) {
   return {{"files", counts.files},
@@ -26,18 +18,6 @@ dataset::ContentCounts ReadCounts(Fields f) {
           .folders = f.Uint("folders", {}),
           .links = f.Uint("links", {}),
           .bytes = f.Uint("bytes", {})};
-}
-
-uint32_t U32(Fields& f, std::string_view key) {
-  return static_cast<uint32_t>(f.Uint(key, {.max = UINT32_MAX}));
-}
-
-Result<DatasetRecord*> FindDataset(Tables& tables, const DatasetId& id) {
-  const auto it = tables.datasets.find(id);
-  if (it == tables.datasets.end()) {
-    return Fail("journal.edited", "an entry names a dataset that no entry before it made");
-  }
-  return &it->second;
 }
 
 Result<DraftRecord*> FindDraft(Tables& tables, const DraftId& id) {
@@ -68,11 +48,11 @@ Result<> ApplyPolicySet(Tables& tables, uint64_t seq, Fields& f) {
 
 Result<> ApplyEpochOpened(Tables& tables, Fields& f) {
   const auto id = HexField<20>(f, "dataset");
-  const uint32_t epoch = U32(f, "epoch");
-  Bytes secret = f.Hex("secret", 32);
+  const uint32_t epoch = ReadU32Field(f, "epoch");
+  const auto commitment = HexField<32>(f, "commitment");
   TRY(f.Finish());
   ASSIGN_OR_RETURN(DatasetRecord* const dataset, FindDataset(tables, id));
-  dataset->epoch_secrets[epoch] = std::move(secret);
+  dataset->epochs[epoch] = {.commitment = commitment, .opened = tables.last_time};
   return {};
 }
 
@@ -103,8 +83,9 @@ Result<> ApplyDraftOpened(Tables& tables, Fields& f) {
   draft.id = HexField<16>(f, "draft");
   draft.dataset = HexField<20>(f, "dataset");
   draft.owner = HexField<20>(f, "owner");
-  draft.epoch = U32(f, "epoch");
+  draft.epoch = ReadU32Field(f, "epoch");
   TRY(f.Finish());
+  draft.touched = tables.last_time;
   tables.drafts[draft.id] = draft;
   return {};
 }
@@ -112,37 +93,30 @@ Result<> ApplyDraftOpened(Tables& tables, Fields& f) {
 Result<> ApplyPartAccepted(Tables& tables, Fields& f) {
   const auto id = HexField<16>(f, "draft");
   dataset::PartReceipt receipt;
-  receipt.part = U32(f, "part");
+  receipt.part = ReadU32Field(f, "part");
   receipt.digest = HexField<32>(f, "digest");
   receipt.record = HexField<32>(f, "record");
   receipt.record_size = f.Uint("record_size", {});
-  receipt.pieces = U32(f, "pieces");
+  receipt.pieces = ReadU32Field(f, "pieces");
   receipt.bytes = f.Uint("bytes", {});
+  receipt.object = ReadStoredObject(f.Object("object"));
   TRY(f.Finish());
   ASSIGN_OR_RETURN(DraftRecord* const draft, FindDraft(tables, id));
   draft->parts[receipt.part] = receipt;
   draft->bytes += receipt.bytes;
+  draft->touched = tables.last_time;
   return {};
 }
 
 Result<> ApplySnapshotFinalized(Tables& tables, Fields& f) {
   const auto draft_id = HexField<16>(f, "draft");
-  SnapshotRecord snapshot;
-  snapshot.id = HexField<32>(f, "snapshot");
-  snapshot.epoch = U32(f, "epoch");
-  snapshot.counts = ReadCounts(f.Object("counts"));
-  snapshot.root = HexField<32>(f, "root");
-  snapshot.index_size = f.Uint("index_size", {});
-  snapshot.receipt = f.String("receipt", {.max = 65536});
-  snapshot.time = static_cast<UnixSeconds>(f.Uint("time", {.max = INT64_MAX}));
-  for (Fields& object : f.Objects("objects", {.max = size_t{1} << 22})) {
-    snapshot.objects.push_back(ReadStoredObject(object));
-  }
+  SnapshotRecord snapshot = ReadSnapshot(f);
   TRY(f.Finish());
   ASSIGN_OR_RETURN(DraftRecord* const draft, FindDraft(tables, draft_id));
   ASSIGN_OR_RETURN(DatasetRecord* const dataset, FindDataset(tables, draft->dataset));
   draft->snapshot = snapshot.id;
   draft->parts.clear();
+  snapshot.place = dataset->snapshots.size();
   dataset->snapshots[snapshot.id] = std::move(snapshot);
   return {};
 }
@@ -152,14 +126,68 @@ Result<> ApplyLeakIndexBuilt(Tables& tables, Fields& f) {
   const auto snapshot = HexField<32>(f, "snapshot");
   const dataset::StoredObject object = ReadStoredObject(f.Object("object"));
   TRY(f.Finish());
-  ASSIGN_OR_RETURN(DatasetRecord* const dataset, FindDataset(tables, id));
-  const auto it = dataset->snapshots.find(snapshot);
-  if (it == dataset->snapshots.end()) return Fail("journal.edited", "an index of no snapshot");
-  it->second.leak_index = object;
+  ASSIGN_OR_RETURN(SnapshotRecord* const record, FindSnapshot(tables, id, snapshot));
+  record->leak_index = object;
   return {};
 }
 
 }  // namespace
+
+json::object ToJsonObject(const dataset::StoredObject& object) {
+  return {{"name", ToHex(object.name)}, {"size", object.size}};
+}
+
+dataset::StoredObject ReadStoredObject(Fields f) {
+  return {.name = HexField<32>(f, "name"), .size = f.Uint("size", {})};
+}
+
+json::object ToJsonObject(const SnapshotRecord& snapshot) {
+  json::array objects;
+  for (const dataset::StoredObject& object : snapshot.objects) {
+    objects.push_back(ToJsonObject(object));
+  }
+  return {{"snapshot", ToHex(snapshot.id)},
+          {"epoch", snapshot.epoch},
+          {"counts", ToJsonObject(snapshot.counts)},
+          {"root", ToHex(snapshot.root)},
+          {"index_size", snapshot.index_size},
+          {"receipt", snapshot.receipt},
+          {"time", snapshot.time},
+          {"objects", std::move(objects)}};
+}
+
+SnapshotRecord ReadSnapshot(Fields& f) {
+  SnapshotRecord snapshot;
+  snapshot.id = HexField<32>(f, "snapshot");
+  snapshot.epoch = ReadU32Field(f, "epoch");
+  snapshot.counts = ReadCounts(f.Object("counts"));
+  snapshot.root = HexField<32>(f, "root");
+  snapshot.index_size = f.Uint("index_size", {});
+  snapshot.receipt = f.String("receipt", {.max = 65536});
+  snapshot.time = static_cast<UnixSeconds>(f.Uint("time", {.max = INT64_MAX}));
+  for (Fields& object : f.Objects("objects", {.max = size_t{1} << 22})) {
+    snapshot.objects.push_back(ReadStoredObject(object));
+  }
+  return snapshot;
+}
+
+Result<DatasetRecord*> FindDataset(Tables& tables, const DatasetId& id) {
+  const auto it = tables.datasets.find(id);
+  if (it == tables.datasets.end()) {
+    return Fail("journal.edited", "an entry names a dataset that no entry before it made");
+  }
+  return &it->second;
+}
+
+Result<SnapshotRecord*> FindSnapshot(Tables& tables, const DatasetId& id,
+                                     const SnapshotId& snapshot) {
+  ASSIGN_OR_RETURN(DatasetRecord* const dataset, FindDataset(tables, id));
+  const auto it = dataset->snapshots.find(snapshot);
+  if (it == dataset->snapshots.end()) {
+    return Fail("journal.edited", "an entry names a snapshot that no entry before it made");
+  }
+  return &it->second;
+}
 
 Entry PolicySet(const DatasetId& dataset, const Wallet& signer, ByteView document,
                 ByteView signature) {
@@ -170,9 +198,9 @@ Entry PolicySet(const DatasetId& dataset, const Wallet& signer, ByteView documen
            {"signature", ToHex(signature)}}};
 }
 
-Entry EpochOpened(const DatasetId& dataset, uint32_t epoch, ByteView secret) {
+Entry EpochOpened(const DatasetId& dataset, uint32_t epoch, const Digest32& commitment) {
   return {"epoch.opened",
-          {{"dataset", AddressText(dataset)}, {"epoch", epoch}, {"secret", ToHex(secret)}}};
+          {{"dataset", AddressText(dataset)}, {"epoch", epoch}, {"commitment", ToHex(commitment)}}};
 }
 
 Entry TokenIssued(const Digest32& token_hash, const TokenRecord& token) {
@@ -205,24 +233,14 @@ Entry PartAccepted(const DraftId& draft, const dataset::PartReceipt& receipt) {
            {"record", ToHex(receipt.record)},
            {"record_size", receipt.record_size},
            {"pieces", receipt.pieces},
-           {"bytes", receipt.bytes}}};
+           {"bytes", receipt.bytes},
+           {"object", ToJsonObject(receipt.object)}}};
 }
 
 Entry SnapshotFinalized(const DraftId& draft, const SnapshotRecord& snapshot) {
-  json::array objects;
-  for (const dataset::StoredObject& object : snapshot.objects) {
-    objects.push_back(ToJsonObject(object));
-  }
-  return {"snapshot.finalized",
-          {{"draft", ToHex(draft)},
-           {"snapshot", ToHex(snapshot.id)},
-           {"epoch", snapshot.epoch},
-           {"counts", ToJsonObject(snapshot.counts)},
-           {"root", ToHex(snapshot.root)},
-           {"index_size", snapshot.index_size},
-           {"receipt", snapshot.receipt},
-           {"time", snapshot.time},
-           {"objects", std::move(objects)}}};
+  json::object fields = ToJsonObject(snapshot);
+  fields["draft"] = ToHex(draft);
+  return {"snapshot.finalized", std::move(fields)};
 }
 
 Entry LeakIndexBuilt(const DatasetId& dataset, const SnapshotId& snapshot,

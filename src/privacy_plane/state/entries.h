@@ -18,7 +18,8 @@ struct Entry {
 // -- datasets
 Entry PolicySet(const DatasetId& dataset, const Wallet& signer, ByteView document,
                 ByteView signature);
-Entry EpochOpened(const DatasetId& dataset, uint32_t epoch, ByteView secret);
+Entry EpochOpened(const DatasetId& dataset, uint32_t epoch, const Digest32& commitment);
+Entry EpochDestroyed(const DatasetId& dataset, uint32_t epoch);
 Entry TokenIssued(const Digest32& token_hash, const TokenRecord& token);
 Entry TokenRevoked(const Digest32& token_hash);
 Entry DraftOpened(const DraftRecord& draft);
@@ -26,6 +27,31 @@ Entry PartAccepted(const DraftId& draft, const dataset::PartReceipt& receipt);
 Entry SnapshotFinalized(const DraftId& draft, const SnapshotRecord& snapshot);
 Entry LeakIndexBuilt(const DatasetId& dataset, const SnapshotId& snapshot,
                      const dataset::StoredObject& object);
+Entry DraftAbandoned(const DraftId& draft);
+
+// -- the life of datasets: what an owner ordered (signed), and how far it is
+struct SignedOrder {
+  DatasetId dataset{};
+  uint64_t number = 0;
+  Wallet signer{};
+  Bytes signature;
+};
+Entry DraftsAbandoned(const SignedOrder& order);  // all open ones
+Entry VerifyOrdered(const SignedOrder& order, const SnapshotId& snapshot);
+// `found` since the entry before.
+Entry VerifyProgressed(const DatasetId& dataset, const SnapshotId& snapshot, uint64_t next,
+                       uint64_t bytes, const std::vector<DamageRecord>& found, uint64_t damaged);
+Entry VerifyFinished(const DatasetId& dataset, const SnapshotId& snapshot);
+Entry RotationOrdered(const SignedOrder& order, uint32_t epoch);
+using RotatedObjects = std::vector<std::pair<Digest32, dataset::IndexObject>>;  // old name, new row
+Entry RotationProgressed(const DatasetId& dataset, const RotatedObjects& objects);
+// `snapshot` takes the place of `old`.
+Entry SnapshotRotated(const DatasetId& dataset, const SnapshotId& old,
+                      const SnapshotRecord& snapshot);
+Entry RotationFinished(const DatasetId& dataset);
+Entry SnapshotDeleted(const SignedOrder& order, const SnapshotId& snapshot,
+                      std::string_view receipt);
+Entry DatasetDeleted(const SignedOrder& order, std::string_view receipt);
 
 // -- jobs
 Entry JobSubmitted(const JobRecord& job);
@@ -55,6 +81,7 @@ Entry Delivered(const JobId& job);
 // For Apply: reads an entry's fields of one family; false where the type is of another.
 Result<bool> ApplyDatasetEntry(Tables& tables, uint64_t seq, std::string_view type,
                                const json::object& entry);
+Result<bool> ApplyLifeEntry(Tables& tables, std::string_view type, const json::object& entry);
 Result<bool> ApplyJobEntry(Tables& tables, uint64_t seq, int64_t millis, std::string_view type,
                            const json::object& entry);
 

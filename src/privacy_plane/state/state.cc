@@ -9,6 +9,8 @@ Result<> Apply(Tables& tables, uint64_t seq, int64_t millis, std::string_view ty
   tables.last_time = std::max(tables.last_time, millis / 1000);
   ASSIGN_OR_RETURN(const bool dataset, ApplyDatasetEntry(tables, seq, type, entry));
   if (dataset) return {};
+  ASSIGN_OR_RETURN(const bool life, ApplyLifeEntry(tables, type, entry));
+  if (life) return {};
   ASSIGN_OR_RETURN(const bool job, ApplyJobEntry(tables, seq, millis, type, entry));
   if (job) return {};
   if (type == "daemon.started") return {};

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "dataset/draft_writer.h"
+#include "dataset/index.h"
 #include "protocol/dataset_policy.h"
 #include "protocol/job_api.h"
 #include "protocol/sign_in.h"
@@ -30,6 +31,24 @@ struct PolicyRecord {
   uint64_t entry = 0;  // journal sequence number
 };
 
+// What a scrub found wrong with one object.
+struct DamageRecord {
+  Digest32 object{};
+  std::string code;                // dataset.corrupt, dataset.missing_object, ..
+  std::vector<std::string> paths;  // some of what it holds, for the owner; escaped
+  uint64_t path_count = 0;         // all of them
+};
+
+// One scrub of a snapshot, under way or done.
+struct VerificationRecord {
+  UnixSeconds started = 0;
+  UnixSeconds finished = 0;  // 0: under way
+  uint64_t next = 0;         // rows of the object table below this one are read
+  uint64_t bytes = 0;        // sealed bytes read
+  std::vector<DamageRecord> damage;
+  uint64_t damaged = 0;  // objects; `damage` names the first of them
+};
+
 struct SnapshotRecord {
   SnapshotId id{};
   uint32_t epoch = 1;
@@ -40,6 +59,29 @@ struct SnapshotRecord {
   std::string receipt;  // DSSE
   std::optional<dataset::StoredObject> leak_index;
   UnixSeconds time = 0;
+  std::optional<VerificationRecord> verification;  // the newest
+  std::optional<SnapshotId> predecessor;           // the one that this is the rotation of
+  std::optional<SnapshotId> successor;             // its rotation: new jobs must name that one
+  uint64_t place = 0;  // in the order in which the contents came: a rotation keeps it
+  bool deleted = false;
+  std::string deletion_receipt;  // DSSE
+  // New jobs may name it.
+  bool live() const { return !deleted && !successor; }
+};
+
+// A DEK's epoch. Its secret lies in EpochSecrets under the commitment.
+struct EpochRecord {
+  Digest32 commitment{};
+  UnixSeconds opened = 0;
+  UnixSeconds destroyed = 0;  // 0: it lives
+};
+
+// A rotation under way: everything is sealed anew under `epoch`.
+struct RotationRecord {
+  uint32_t epoch = 0;
+  UnixSeconds started = 0;
+  std::map<Digest32, dataset::IndexObject> done;  // old object's name -> new row
+  uint64_t bytes = 0;                             // sealed bytes written
 };
 
 struct DraftRecord {
@@ -50,14 +92,21 @@ struct DraftRecord {
   std::map<uint32_t, dataset::PartReceipt> parts;
   uint64_t bytes = 0;
   std::optional<SnapshotId> snapshot;  // once finalized
+  bool abandoned = false;
+  UnixSeconds touched = 0;  // opened, or its newest part
+  bool open() const { return !snapshot && !abandoned; }
 };
 
 struct DatasetRecord {
   DatasetId id{};
   Wallet owner{};
   std::vector<PolicyRecord> policies;  // never empty; the last one holds
-  std::map<uint32_t, Bytes> epoch_secrets;
+  std::map<uint32_t, EpochRecord> epochs;
   std::map<SnapshotId, SnapshotRecord> snapshots;
+  std::optional<RotationRecord> rotation;
+  uint64_t orders = 0;           // owner's orders taken: the next one has the number after it
+  bool deleted = false;          // for good
+  std::string deletion_receipt;  // DSSE
   const PolicyRecord& policy() const { return policies.back(); }
 };
 
