@@ -81,8 +81,10 @@ void Maintenance::Adopt() {
   std::set<Key> wanted;
   {
     const std::lock_guard lock(mutex_);
-    for (const DatasetId& dataset : collect_) wanted.insert({Kind::kCollect, dataset, {}});
-    collect_.clear();
+    // One that runs already has looked at what was: the next one follows it.
+    std::erase_if(collect_, [&](const DatasetId& dataset) {
+      return running_.try_emplace({Kind::kCollect, dataset, {}}).second;
+    });
   }
   const bool round = SteadyClock::now() >= next_round_;
   if (round) {
@@ -136,6 +138,7 @@ void Maintenance::RunOne(const Key& key, Running& running) {
   if (step->next == Step::Next::kDone) {
     running_.erase(key);
     if (key.kind == Kind::kRotate) Collect(key.dataset);
+    Wake();  // another one may have waited for this end
     return;
   }
   if (step->next == Step::Next::kWait) running.not_before = SteadyClock::now() + kIdle;
