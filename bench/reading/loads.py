@@ -25,14 +25,15 @@ def small_files(mount, paths):
     return {"rate": count / done["seconds"], "p99": done["p99_micros"]}
 
 
-def random_reads(path, size, block, depth, seconds, seed, align=None, drop=True):
+def random_reads(path, size, block, depth, seconds, seed, drop=True, apart=None):
     """fio: buffered reads at random, each block of a job once, `depth` threads with a slice each. Reads a second,
-    and the 99th percentile in microseconds. With `align` only blocks that begin at a multiple of it; with
-    `drop` its pages are dropped first."""
+    and the 99th percentile in microseconds. With `drop` the file's pages are dropped first; with `apart` the reads go
+    forward instead, each once, and leave that much out between them (60k of each 64k: a sixteenth of the file is read)."""
     share = size // depth
-    out = run(["fio", "--name=r", f"--filename={path}", "--readonly", "--rw=randread", f"--bs={block}",
+    out = run(["fio", "--name=r", f"--filename={path}", "--readonly", "--rw=" + (f"read:{apart}" if apart else "randread"), f"--bs={block}",
                "--ioengine=psync", "--thread", f"--numjobs={depth}", f"--size={share}", f"--offset_increment={share}",
-               f"--runtime={round(seconds * 1000)}ms", f"--randseed={seed}", f"--invalidate={int(drop)}", "--group_reporting", "--output-format=json", *([f"--blockalign={align}"] if align else [])])
+               f"--runtime={round(seconds * 1000)}ms", f"--randseed={seed}", f"--invalidate={int(drop)}", "--group_reporting",
+               "--output-format=json", *([f"--io_size={share >> 4}"] if apart else [])])
     read = json.loads(out[out.index("{"):])["jobs"][0]["read"]
     return {"rate": read["iops"], "p99": read["clat_ns"]["percentile"]["99.000000"] / 1e3}
 
