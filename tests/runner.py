@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
 # Test programs that drive real parts (a chain, containers, mounts): run one at a time.
 INTEGRATION = ("chain_anvil_test", "executor_container_test", "decrypt_fs_test", "host_launcher_test",
-               "host_machine_test", "sim_test", "tee_agent_job_test")
+               "host_machine_test", "sim_test", "store_juicefs_test", "tee_agent_job_test")
 # Parts whose unit tests parse hostile bytes: built and run under ASan and UBSan, too.
 SANITIZED = ("base", "crypto", "attest", "collateral", "dataset", "gate", "tlog", "protocol", "manifest")
 

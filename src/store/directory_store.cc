@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 namespace cce::store {
 namespace {
@@ -20,79 +21,163 @@ constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 std::string FolderOf(const ObjectName& name) { return ToHex(ByteView(name).first(1)); }
 std::string PathOf(const ObjectName& name) { return FolderOf(name) + "/" + ToHex(name); }
 
+using Root = std::shared_ptr<const UniqueFd>;
+using Guard = std::shared_ptr<const CallGuard>;
+
+// The file system's end of a mount is gone or does not do its work, as JuiceFS and the kernel say
+// it.
+bool IsMountError(int error) {
+  return error == EIO || error == ENOTCONN || error == ETIMEDOUT || error == ECONNABORTED ||
+         error == ENODEV || error == ESTALE;
+}
+
+Unexpected FailCall(bool guarded, const std::string& what, int error) {
+  if (guarded && IsMountError(error)) {
+    return Fail("store.failed", what + ": " + std::strerror(error));
+  }
+  return FailErrno(what, error);
+}
+
+Result<> RunCall(const Guard& guard, std::function<Result<>()> call) {
+  return guard ? guard->Run(std::move(call)) : call();
+}
+
+struct OpenFile {
+  UniqueFd fd;
+  uint64_t size = 0;
+  ObjectName name{};
+  bool guarded = false;
+};
+
+Result<> ReadFully(const OpenFile& file, uint64_t offset, std::span<uint8_t> out) {
+  while (!out.empty()) {
+    const ssize_t n = ::pread(file.fd.get(), out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      return FailCall(file.guarded, "object " + ToHex(file.name), errno);
+    }
+    if (n == 0) return Fail("dataset.corrupt", "object " + ToHex(file.name) + " ends early");
+    out = out.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
 class FileReader : public dataset::ObjectReader {
  public:
-  FileReader(UniqueFd fd, uint64_t size, const ObjectName& name)
-      : fd_(std::move(fd)), size_(size), name_(name) {}
-  uint64_t size() const override { return size_; }
+  FileReader(std::shared_ptr<const OpenFile> file, Guard guard)
+      : file_(std::move(file)), guard_(std::move(guard)) {}
+  ~FileReader() override {
+    if (guard_) guard_->Post([file = std::move(file_)] {});
+  }
+  uint64_t size() const override { return file_->size; }
   Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
-    while (!out.empty()) {
-      const ssize_t n = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(offset));
-      if (n < 0) {
-        if (errno == EINTR) continue;
-        return FailErrno("object " + ToHex(name_), errno);
-      }
-      if (n == 0) return Fail("dataset.corrupt", "object " + ToHex(name_) + " ends early");
-      out = out.subspan(static_cast<size_t>(n));
-      offset += static_cast<uint64_t>(n);
-    }
+    if (!guard_) return ReadFully(*file_, offset, out);
+    // A late call must not write into the caller's memory.
+    const std::shared_ptr<uint8_t[]> bytes(new uint8_t[out.size()]);
+    TRY(guard_->Run([file = file_, bytes, offset, size = out.size()] {
+      return ReadFully(*file, offset, {bytes.get(), size});
+    }));
+    std::copy_n(bytes.get(), out.size(), out.begin());
     return {};
   }
 
  private:
-  const UniqueFd fd_;
-  const uint64_t size_;
-  const ObjectName name_;
+  std::shared_ptr<const OpenFile> file_;
+  const Guard guard_;
 };
+
+// A file on its way to its name. Ends with the last call on it.
+struct NewFile {
+  ~NewFile() {
+    fd.Reset();
+    if (!temporary.empty()) ::unlinkat(root->get(), temporary.c_str(), 0);
+  }
+  Result<> Write(ByteView bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t n = ::write(fd.get(), bytes.data(), bytes.size());
+      if (n < 0) {
+        if (errno == EINTR) continue;
+        return FailCall(guarded, "writing an object", errno);
+      }
+      bytes = bytes.subspan(static_cast<size_t>(n));
+    }
+    return {};
+  }
+  Result<> Commit(const ObjectName& name);
+
+  Root root;
+  UniqueFd fd;
+  std::string temporary;  // empty once renamed
+  bool guarded = false;
+};
+
+Result<> NewFile::Commit(const ObjectName& name) {
+  const auto fail = [this](const std::string& what) { return FailCall(guarded, what, errno); };
+  if (::fsync(fd.get()) != 0) return fail("fsync of an object");
+  fd.Reset();
+  const std::string folder = FolderOf(name);
+  if (::mkdirat(root->get(), folder.c_str(), 0755) == 0) {
+    if (::fsync(root->get()) != 0) return fail("fsync of the store");
+  } else if (errno != EEXIST) {
+    return fail("object folder " + folder);
+  }
+  const std::string path = PathOf(name);
+  struct stat info{};
+  if (::fstatat(root->get(), path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (::renameat(root->get(), temporary.c_str(), root->get(), path.c_str()) != 0) {
+      return fail("object " + ToHex(name));
+    }
+    temporary.clear();
+  }
+  const UniqueFd parent(::openat(root->get(), folder.c_str(), kFolderFlags));
+  if (!parent.valid() || ::fsync(parent.get()) != 0) {
+    return fail("fsync of object folder " + folder);
+  }
+  return {};
+}
 
 class FileWriter : public dataset::ObjectWriter {
  public:
-  FileWriter(int root, UniqueFd fd, std::string temporary)
-      : root_(root), fd_(std::move(fd)), temporary_(std::move(temporary)) {}
+  FileWriter(std::shared_ptr<NewFile> file, Guard guard)
+      : file_(std::move(file)), guard_(std::move(guard)) {}
   ~FileWriter() override {
-    if (!temporary_.empty()) ::unlinkat(root_, temporary_.c_str(), 0);
+    if (guard_) guard_->Post([file = std::move(file_)] {});
   }
 
  protected:
-  Result<> DoWrite(ByteView bytes) override { return WriteAll(fd_.get(), bytes); }
-
+  Result<> DoWrite(ByteView bytes) override {
+    if (!guard_) return file_->Write(bytes);
+    Append(pending_, bytes);
+    return pending_.size() < kGuardedWrite ? Result<>() : Flush();
+  }
   Result<> DoCommit(const ObjectName& name) override {
-    if (::fsync(fd_.get()) != 0) return FailErrno("fsync of an object", errno);
-    fd_.Reset();
-    const std::string folder = FolderOf(name);
-    if (::mkdirat(root_, folder.c_str(), 0755) == 0) {
-      if (::fsync(root_) != 0) return FailErrno("fsync of the store", errno);
-    } else if (errno != EEXIST) {
-      return FailErrno("object folder " + folder, errno);
-    }
-    const std::string path = PathOf(name);
-    struct stat info{};
-    if (::fstatat(root_, path.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (::renameat(root_, temporary_.c_str(), root_, path.c_str()) != 0) {
-        return FailErrno("object " + ToHex(name), errno);
-      }
-      temporary_.clear();
-    }
-    const UniqueFd parent(::openat(root_, folder.c_str(), kFolderFlags));
-    if (!parent.valid() || ::fsync(parent.get()) != 0) {
-      return FailErrno("fsync of object folder " + folder, errno);
-    }
-    return {};
+    if (!pending_.empty()) TRY(Flush());
+    return RunCall(guard_, [file = file_, name] { return file->Commit(name); });
   }
 
  private:
-  const int root_;  // the store outlives its writers
-  UniqueFd fd_;
-  std::string temporary_;  // empty once renamed
+  static constexpr size_t kGuardedWrite = size_t{1} << 20;
+
+  Result<> Flush() {
+    const auto bytes = std::make_shared<const Bytes>(std::move(pending_));
+    pending_ = Bytes();
+    pending_.reserve(kGuardedWrite + kGuardedWrite / 8);
+    return guard_->Run([file = file_, bytes] { return file->Write(*bytes); });
+  }
+
+  std::shared_ptr<NewFile> file_;
+  const Guard guard_;
+  Bytes pending_;  // guarded: written a mebibyte at a time
 };
 
 // Calls `visit(name)` for every entry of `folder` below `root`, but "." and "..".
-Result<> ForEachName(int root, const std::string& folder,
+Result<> ForEachName(int root, const std::string& folder, bool guarded,
                      const std::function<Result<>(std::string_view)>& visit) {
   UniqueFd fd(::openat(root, folder.c_str(), kFolderFlags));
-  if (!fd.valid()) return FailErrno("store folder " + folder, errno);
+  if (!fd.valid()) return FailCall(guarded, "store folder " + folder, errno);
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd.get()), ::closedir);
-  if (dir == nullptr) return FailErrno("store folder " + folder, errno);
+  if (dir == nullptr) return FailCall(guarded, "store folder " + folder, errno);
   fd.Release();
   while (true) {
     errno = 0;
@@ -101,90 +186,142 @@ Result<> ForEachName(int root, const std::string& folder,
     const std::string_view name = entry->d_name;
     if (name != "." && name != "..") TRY(visit(name));
   }
-  if (errno != 0) return FailErrno("store folder " + folder, errno);
+  if (errno != 0) return FailCall(guarded, "store folder " + folder, errno);
   return {};
 }
 
 }  // namespace
 
 DirectoryStore::DirectoryStore(UniqueFd root, const DirectoryOptions& options)
-    : root_(std::move(root)), options_(options) {}
+    : root_(std::make_shared<const UniqueFd>(std::move(root))), options_(options) {}
+
+Result<> DirectoryStore::Call(std::function<Result<>()> call) const {
+  return RunCall(options_.guard, std::move(call));
+}
 
 Result<std::unique_ptr<DirectoryStore>> DirectoryStore::Open(const std::string& root,
                                                              const DirectoryOptions& options) {
-  if (options.create) TRY(MakeFolders(root, 0755));
-  // The root itself may be reached by a link: the operator chose it.
-  UniqueFd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return FailErrno(root, errno);
-  return std::unique_ptr<DirectoryStore>(new DirectoryStore(std::move(fd), options));
+  const auto fd = std::make_shared<UniqueFd>();
+  const bool guarded = options.guard != nullptr;
+  TRY(RunCall(options.guard, [fd, root, create = options.create, guarded]() -> Result<> {
+    if (create) TRY(MakeFolders(root, 0755));
+    // The root itself may be reached by a link: the operator chose it.
+    *fd = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd->valid()) return FailCall(guarded, root, errno);
+    return {};
+  }));
+  return std::unique_ptr<DirectoryStore>(new DirectoryStore(std::move(*fd), options));
 }
 
 Result<std::unique_ptr<dataset::ObjectReader>> DirectoryStore::Open(const ObjectName& name) {
-  UniqueFd fd(
-      ::openat(root_.get(), PathOf(name).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) {
-    if (errno == ENOENT) {
-      return Fail("dataset.missing_object", "object " + ToHex(name) + " is missing");
+  const auto file = std::make_shared<OpenFile>();
+  file->name = name;
+  file->guarded = options_.guard != nullptr;
+  TRY(Call([root = root_, file]() -> Result<> {
+    const std::string what = "object " + ToHex(file->name);
+    file->fd = UniqueFd(::openat(root->get(), PathOf(file->name).c_str(),
+                                 O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!file->fd.valid()) {
+      if (errno == ENOENT) return Fail("dataset.missing_object", what + " is missing");
+      // A link in an object's place is a replaced object.
+      if (errno == ELOOP) return Fail("dataset.corrupt", what + " is a link");
+      return FailCall(file->guarded, what, errno);
     }
-    // A link in an object's place is a replaced object.
-    if (errno == ELOOP) return Fail("dataset.corrupt", "object " + ToHex(name) + " is a link");
-    return FailErrno("object " + ToHex(name), errno);
-  }
-  struct stat info{};
-  if (::fstat(fd.get(), &info) != 0) return FailErrno("object " + ToHex(name), errno);
-  if (!S_ISREG(info.st_mode)) {
-    return Fail("dataset.corrupt", "object " + ToHex(name) + " is no file");
-  }
-  return std::make_unique<FileReader>(std::move(fd), static_cast<uint64_t>(info.st_size), name);
+    struct stat info{};
+    if (::fstat(file->fd.get(), &info) != 0) return FailCall(file->guarded, what, errno);
+    if (!S_ISREG(info.st_mode)) return Fail("dataset.corrupt", what + " is no file");
+    file->size = static_cast<uint64_t>(info.st_size);
+    return {};
+  }));
+  return std::make_unique<FileReader>(file, options_.guard);
 }
 
 Result<std::unique_ptr<dataset::ObjectWriter>> DirectoryStore::NewObject(uint64_t expected_size) {
-  struct statvfs space{};
-  if (::fstatvfs(root_.get(), &space) != 0) return FailErrno("free space of the store", errno);
-  const uint64_t free = uint64_t{space.f_bavail} * space.f_frsize;
-  if (free < options_.keep_free || free - options_.keep_free < expected_size) {
-    return Fail(MakeError("io.disk_full", "the ciphertext store is full")
-                    .Expected(std::to_string(expected_size + options_.keep_free) + " bytes free")
-                    .Found(std::to_string(free) + " bytes free"));
-  }
-  std::string temporary = std::string(kTemporaryPrefix) + ToHex(crypto::RandomBytes(16));
-  UniqueFd fd(::openat(root_.get(), temporary.c_str(),
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
-  if (!fd.valid()) return FailErrno("a new object", errno);
-  return std::make_unique<FileWriter>(root_.get(), std::move(fd), std::move(temporary));
+  const auto file = std::make_shared<NewFile>();
+  file->root = root_;
+  file->guarded = options_.guard != nullptr;
+  TRY(Call([file, expected_size, keep_free = options_.keep_free]() -> Result<> {
+    struct statvfs space{};
+    if (::fstatvfs(file->root->get(), &space) != 0) {
+      return FailCall(file->guarded, "free space of the store", errno);
+    }
+    const uint64_t free = uint64_t{space.f_bavail} * space.f_frsize;
+    if (free < keep_free || free - keep_free < expected_size) {
+      return Fail(MakeError("io.disk_full", "the ciphertext store is full")
+                      .Expected(std::to_string(expected_size + keep_free) + " bytes free")
+                      .Found(std::to_string(free) + " bytes free"));
+    }
+    const std::string temporary = std::string(kTemporaryPrefix) + ToHex(crypto::RandomBytes(16));
+    file->fd = UniqueFd(::openat(file->root->get(), temporary.c_str(),
+                                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));
+    if (!file->fd.valid()) return FailCall(file->guarded, "a new object", errno);
+    file->temporary = temporary;
+    return {};
+  }));
+  return std::make_unique<FileWriter>(file, options_.guard);
 }
 
 Result<> DirectoryStore::Remove(const ObjectName& name) {
-  if (::unlinkat(root_.get(), PathOf(name).c_str(), 0) != 0 && errno != ENOENT) {
-    return FailErrno("removing object " + ToHex(name), errno);
+  return Call([root = root_, name, guarded = options_.guard != nullptr]() -> Result<> {
+    if (::unlinkat(root->get(), PathOf(name).c_str(), 0) != 0 && errno != ENOENT) {
+      return FailCall(guarded, "removing object " + ToHex(name), errno);
+    }
+    return {};
+  });
+}
+
+Result<> DirectoryStore::List(const std::function<Result<>(const dataset::StoredObject&)>& visit) {
+  std::vector<std::string> folders;
+  TRY(CollectNames(".", folders));
+  for (const std::string& folder : folders) {
+    if (folder.size() != 2 || !FromHex(folder)) continue;
+    std::vector<std::string> files;
+    TRY(CollectNames(folder, files));
+    for (const std::string& file : files) {
+      const Result<ObjectName> name = ArrayFromHex<32>(file);
+      if (!name || FolderOf(*name) != folder) continue;
+      const auto size = std::make_shared<uint64_t>(0);
+      TRY(Call(
+          [root = root_, name = *name, size, guarded = options_.guard != nullptr]() -> Result<> {
+            struct stat info{};
+            if (::fstatat(root->get(), PathOf(name).c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+              return FailCall(guarded, "object " + ToHex(name), errno);
+            }
+            *size = static_cast<uint64_t>(info.st_size);
+            return {};
+          }));
+      TRY(visit({.name = *name, .size = *size}));
+    }
   }
   return {};
 }
 
-Result<> DirectoryStore::List(const std::function<Result<>(const dataset::StoredObject&)>& visit) {
-  return ForEachName(root_.get(), ".", [&](std::string_view folder) -> Result<> {
-    if (folder.size() != 2 || !FromHex(folder)) return {};
-    const std::string prefix(folder);
-    return ForEachName(root_.get(), prefix, [&](std::string_view file) -> Result<> {
-      const Result<ObjectName> name = ArrayFromHex<32>(file);
-      if (!name || FolderOf(*name) != folder) return {};
-      struct stat info{};
-      if (::fstatat(root_.get(), PathOf(*name).c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return FailErrno("object " + ToHex(*name), errno);
-      }
-      return visit({.name = *name, .size = static_cast<uint64_t>(info.st_size)});
+Result<> DirectoryStore::CollectNames(const std::string& folder,
+                                      std::vector<std::string>& names) const {
+  const auto found = std::make_shared<std::vector<std::string>>();
+  TRY(Call([root = root_, folder, found, guarded = options_.guard != nullptr] {
+    return ForEachName(root->get(), folder, guarded, [&](std::string_view name) -> Result<> {
+      found->emplace_back(name);
+      return {};
     });
-  });
+  }));
+  names = std::move(*found);
+  return {};
 }
 
 Result<> DirectoryStore::RemoveLeftovers() {
-  return ForEachName(root_.get(), ".", [&](std::string_view name) -> Result<> {
-    if (!name.starts_with(kTemporaryPrefix)) return {};
-    if (::unlinkat(root_.get(), std::string(name).c_str(), 0) != 0 && errno != ENOENT) {
-      return FailErrno("removing " + std::string(name), errno);
-    }
-    return {};
-  });
+  std::vector<std::string> names;
+  TRY(CollectNames(".", names));
+  for (const std::string& name : names) {
+    if (!name.starts_with(kTemporaryPrefix)) continue;
+    TRY(Call([root = root_, name, guarded = options_.guard != nullptr]() -> Result<> {
+      if (::unlinkat(root->get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+        return FailCall(guarded, "removing " + name, errno);
+      }
+      return {};
+    }));
+  }
+  return {};
 }
 
 }  // namespace cce::store

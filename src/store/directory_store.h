@@ -3,16 +3,21 @@
 // JuiceFS mount fsync means uploaded.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/file.h"
 #include "dataset/ciphertext_store.h"
+#include "store/call_guard.h"
 
 namespace cce::store {
 
 struct DirectoryOptions {
   bool create = false;                      // make the folder where it is missing
   uint64_t keep_free = uint64_t{64} << 20;  // io.disk_full while less than this would be left
+  // For a distributed store's mount: every call has the guard's deadline (store.timeout), and what
+  // the mount itself fails with is store.failed.
+  std::shared_ptr<const CallGuard> guard;
 };
 
 class DirectoryStore : public dataset::CiphertextStore {
@@ -31,7 +36,9 @@ class DirectoryStore : public dataset::CiphertextStore {
 
  private:
   DirectoryStore(UniqueFd root, const DirectoryOptions& options);
-  UniqueFd root_;
+  Result<> Call(std::function<Result<>()> call) const;
+  Result<> CollectNames(const std::string& folder, std::vector<std::string>& names) const;
+  std::shared_ptr<const UniqueFd> root_;
   DirectoryOptions options_;
 };
 

@@ -13,13 +13,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class DirectoryStoreTest : public testing::Test {
+// Each rule holds with and without a guard.
+class DirectoryStoreTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     std::string path = testing::TempDir() + "store-XXXXXX";
     ASSERT_NE(::mkdtemp(path.data()), nullptr);
     root_ = path;
-    store_ = DirectoryStore::Open(root_).value();
+    if (GetParam()) guard_ = std::make_shared<CallGuard>(std::chrono::milliseconds(20'000), 1);
+    store_ = DirectoryStore::Open(root_, {.guard = guard_}).value();
   }
   void TearDown() override { fs::remove_all(root_); }
 
@@ -34,10 +36,18 @@ class DirectoryStoreTest : public testing::Test {
   }
 
   std::string root_;
+  // Until what was posted before has been done: the guard has one thread.
+  void Settle() {
+    if (guard_) ASSERT_TRUE(guard_->Run([]() -> Result<> { return {}; }));
+  }
+
+  std::shared_ptr<CallGuard> guard_;
   std::unique_ptr<DirectoryStore> store_;
 };
 
-TEST_F(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
+INSTANTIATE_TEST_SUITE_P(Guard, DirectoryStoreTest, testing::Bool());
+
+TEST_P(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
   const auto stored = dataset::PutObject(*store_, AsBytes("ciphertext"));
   ASSERT_TRUE(stored);
   EXPECT_EQ(stored->name, crypto::Sha256(AsBytes("ciphertext")));
@@ -52,30 +62,32 @@ TEST_F(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
   EXPECT_EQ(AsText(part), "text");
 }
 
-TEST_F(DirectoryStoreTest, PuttingTwiceKeepsOneObjectAndNothingElse) {
+TEST_P(DirectoryStoreTest, PuttingTwiceKeepsOneObjectAndNothingElse) {
   const auto first = dataset::PutObject(*store_, AsBytes("same")).value();
   const auto second = dataset::PutObject(*store_, AsBytes("same")).value();
   EXPECT_EQ(first.name, second.name);
+  Settle();
   EXPECT_EQ(FilesInRoot(), 0u);
 }
 
-TEST_F(DirectoryStoreTest, ADroppedWriterLeavesNothing) {
+TEST_P(DirectoryStoreTest, ADroppedWriterLeavesNothing) {
   {
     const auto writer = store_->NewObject(0).value();
     ASSERT_TRUE(writer->Write(AsBytes("half")));
     EXPECT_EQ(FilesInRoot(), 1u);
   }
+  Settle();
   EXPECT_EQ(FilesInRoot(), 0u);
 }
 
-TEST_F(DirectoryStoreTest, NamesWhatIsMissing) {
+TEST_P(DirectoryStoreTest, NamesWhatIsMissing) {
   const auto missing = store_->Open(dataset::ObjectName{});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, "dataset.missing_object");
   EXPECT_NE(missing.error().message.find(ToHex(dataset::ObjectName{})), std::string::npos);
 }
 
-TEST_F(DirectoryStoreTest, DoesNotFollowALinkInAnObjectsPlace) {
+TEST_P(DirectoryStoreTest, DoesNotFollowALinkInAnObjectsPlace) {
   const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
   const fs::path elsewhere = fs::path(root_) / "elsewhere";
   fs::rename(PathOf(stored.name), elsewhere);
@@ -85,14 +97,14 @@ TEST_F(DirectoryStoreTest, DoesNotFollowALinkInAnObjectsPlace) {
   EXPECT_EQ(opened.error().code, "dataset.corrupt");
 }
 
-TEST_F(DirectoryStoreTest, AFolderOrPipeInAnObjectsPlaceIsRefused) {
+TEST_P(DirectoryStoreTest, AFolderOrPipeInAnObjectsPlaceIsRefused) {
   const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
   fs::remove(PathOf(stored.name));
   ASSERT_EQ(::mkfifo(PathOf(stored.name).c_str(), 0600), 0);
   EXPECT_EQ(store_->Open(stored.name).error().code, "dataset.corrupt");
 }
 
-TEST_F(DirectoryStoreTest, ReadingPastTheEndIsCorrupt) {
+TEST_P(DirectoryStoreTest, ReadingPastTheEndIsCorrupt) {
   const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
   const auto reader = store_->Open(stored.name).value();
   fs::permissions(PathOf(stored.name), fs::perms::owner_write, fs::perm_options::add);
@@ -101,14 +113,14 @@ TEST_F(DirectoryStoreTest, ReadingPastTheEndIsCorrupt) {
   EXPECT_EQ(reader->ReadAt(0, out).error().code, "dataset.corrupt");
 }
 
-TEST_F(DirectoryStoreTest, RefusesBeforeWritingWhereTheDiskIsTooFull) {
+TEST_P(DirectoryStoreTest, RefusesBeforeWritingWhereTheDiskIsTooFull) {
   const auto writer = store_->NewObject(uint64_t{1} << 60);
   ASSERT_FALSE(writer);
   EXPECT_EQ(writer.error().code, "io.disk_full");
   EXPECT_EQ(FilesInRoot(), 0u);
 }
 
-TEST_F(DirectoryStoreTest, ListsObjectsAndNothingElse) {
+TEST_P(DirectoryStoreTest, ListsObjectsAndNothingElse) {
   const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
   std::ofstream(fs::path(root_) / "stray") << "x";
   std::ofstream(PathOf(stored.name).parent_path() / "stray") << "x";
@@ -122,7 +134,7 @@ TEST_F(DirectoryStoreTest, ListsObjectsAndNothingElse) {
   EXPECT_EQ(found[0].size, 6u);
 }
 
-TEST_F(DirectoryStoreTest, RemovesObjectsAndLeftovers) {
+TEST_P(DirectoryStoreTest, RemovesObjectsAndLeftovers) {
   const auto stored = dataset::PutObject(*store_, AsBytes("object")).value();
   EXPECT_TRUE(store_->Remove(stored.name));
   EXPECT_TRUE(store_->Remove(stored.name));
