@@ -240,6 +240,7 @@ struct HttpClient::Impl {
 
   // Options that hold for every request.
   bool Configure();
+  bool SetSigning(const ClientOptions::S3Signing& signing);
   // Options of one request. False where curl refuses (out of memory).
   bool Prepare(Transfer& transfer, const std::string& url, List& headers);
   bool PrepareBody(Transfer& transfer);
@@ -265,6 +266,7 @@ bool HttpClient::Impl::Configure() {
   if (!options.unix_socket_path.empty()) {
     ok = ok && Set(CURLOPT_UNIX_SOCKET_PATH, options.unix_socket_path.c_str());
   }
+  if (options.s3_signing) ok = ok && SetSigning(*options.s3_signing);
   if (!https) return ok;
   ok = ok && Set(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&
        Set(CURLOPT_SSL_CTX_FUNCTION, &Impl::OnSslContext) && Set(CURLOPT_SSL_CTX_DATA, this);
@@ -278,6 +280,15 @@ bool HttpClient::Impl::Configure() {
   }
   return ok && Set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_3) &&
          Set(CURLOPT_SSL_VERIFYPEER, 0L) && Set(CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+bool HttpClient::Impl::SetSigning(const ClientOptions::S3Signing& signing) {
+  std::string secret(AsText(signing.secret_key->Expose()));
+  const bool ok = Set(CURLOPT_AWS_SIGV4, ("aws:amz:" + signing.region + ":s3").c_str()) &&
+                  Set(CURLOPT_USERNAME, signing.access_key.c_str()) &&
+                  Set(CURLOPT_PASSWORD, secret.c_str());
+  Wipe(secret);
+  return ok;
 }
 
 Result<List> HttpClient::Impl::MakeHeaders(const ClientRequest& request) {

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "net/tls.h"
 
 namespace cce::net {
@@ -32,6 +33,16 @@ struct ClientOptions {
   std::string unix_socket_path;  // connect here, whatever the URL's host says
   // Mutual TLS: the key is kept referenced.
   const crypto::P256PrivateKey* client_key = nullptr;
+  // Requests are signed with AWS Signature Version 4 for the service "s3". Each request must name
+  // its body's SHA-256 (hex) in the header "x-amz-content-sha256", and a query without a value ends
+  // in
+  // "=". The secret key is kept referenced.
+  struct S3Signing {
+    std::string region;
+    std::string access_key;
+    const SecretBytes* secret_key = nullptr;
+  };
+  std::optional<S3Signing> s3_signing;
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds total_timeout{0};  // of one request; 0: none
   std::chrono::seconds low_speed_time{

@@ -84,10 +84,57 @@ void ReadChain(Fields& f, Config& c) {
       chain.Uint("max_clock_distance_seconds", {.min = 1, .max = 1200, .fallback = 1200}));
 }
 
+void CheckJuicefs(Fields& f, const JuicefsConfig& j) {
+  const bool dataset = j.metadata.find("{dataset}") != std::string::npos;
+  const bool number = j.metadata.find("{number}") != std::string::npos;
+  if (dataset == number) {
+    f.Reject("metadata", "must hold {dataset} or {number}: each dataset has a volume of its own");
+  }
+  if (j.storage == "file" && j.endpoint.front() != '/') f.Reject("endpoint", "must be a folder");
+  if (j.storage == "s3" && !j.endpoint.starts_with("http://") &&
+      !j.endpoint.starts_with("https://")) {
+    f.Reject("endpoint", "must be a URL: http://HOST:PORT");
+  }
+  for (const char c : j.bucket_prefix) {
+    if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-') {
+      f.Reject("bucket_prefix", "lower-case letters, digits and '-' only");
+    }
+  }
+}
+
+JuicefsConfig ReadJuicefs(Fields f) {
+  JuicefsConfig j;
+  j.program = f.String("program", {.min = 1});
+  j.metadata = f.String("metadata", {.min = 1, .max = 1024});
+  j.metadata_password_file = f.String("metadata_password_file", {.fallback = ""});
+  j.storage = f.Choice("storage", {"s3", "file"}, "s3");
+  j.endpoint = f.String("endpoint", {.min = 1, .max = 1024});
+  j.bucket_prefix = f.String("bucket_prefix", {.max = 20, .fallback = "cce-"});
+  j.region = f.String("region", {.min = 1, .max = 64, .fallback = "us-east-1"});
+  const bool s3 = j.storage == "s3";
+  if (s3) j.access_key = f.String("access_key", {.min = 1, .max = 128});
+  if (s3) j.secret_key_file = f.String("secret_key_file", {.min = 1});
+  j.trash_days = static_cast<uint32_t>(f.Uint("trash_days", {.min = 1, .max = 365, .fallback = 8}));
+  j.call_seconds =
+      static_cast<uint32_t>(f.Uint("call_seconds", {.min = 1, .max = 600, .fallback = 60}));
+  j.probe_seconds =
+      static_cast<uint32_t>(f.Uint("probe_seconds", {.min = 1, .max = 600, .fallback = 10}));
+  if (s3 && f.Has("readers")) {
+    Fields readers = f.Object("readers");
+    readers.Choice("kind", {"versitygw"});
+    j.admin_access_key = readers.String("access_key", {.min = 1, .max = 128});
+    j.admin_secret_key_file = readers.String("secret_key_file", {.min = 1});
+  }
+  CheckJuicefs(f, j);
+  return j;
+}
+
 void ReadStorage(Fields& f, Config& c) {
   c.state_folder = f.Object("state").String("folder", {.min = 1});
   c.collateral.cache_file = c.state_folder + "/collateral.json";
   Fields store = f.Object("store");
+  c.store_kind = store.Choice("kind", {"directory", "juicefs"}, "directory");
+  if (c.store_kind == "juicefs") c.juicefs = ReadJuicefs(store.Object("juicefs"));
   c.store_folder = store.String("folder", {.min = 1});
   c.quota = {.bytes = store.Uint("dataset_quota_bytes", {.fallback = uint64_t{1} << 40}),
              .files = store.Uint("dataset_quota_files", {.fallback = 10'000'000}),

@@ -21,6 +21,25 @@ struct Quota {
   uint64_t snapshots = 0;
 };
 
+// [store.juicefs]: how volumes are made, written and given to readers.
+struct JuicefsConfig {
+  std::string program;
+  std::string metadata;  // URL with {dataset} or {number}
+  std::string metadata_password_file;
+  std::string storage;   // "s3" or "file"
+  std::string endpoint;  // URL of the S3 server, or a folder
+  std::string bucket_prefix;
+  std::string region;
+  std::string access_key;
+  std::string secret_key_file;
+  uint32_t trash_days = 0;
+  uint32_t call_seconds = 0;
+  uint32_t probe_seconds = 0;
+  // [store.juicefs.readers]: who makes jobs' keys; empty: no job reads a volume itself
+  std::string admin_access_key;
+  std::string admin_secret_key_file;
+};
+
 struct Config {
   // [listen]
   std::string listen_address;
@@ -57,7 +76,9 @@ struct Config {
   int64_t max_clock_distance = 0;  // seconds between clock and final block
 
   // [store]
+  std::string store_kind;  // "directory" or "juicefs"
   std::string store_folder;
+  JuicefsConfig juicefs;
   Quota quota;                                  // of a dataset that has none of its own
   std::map<protocol::DatasetId, Quota> quotas;  // [[store.quotas]]
   Quota QuotaOf(const protocol::DatasetId& dataset) const;

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <regex>
 
 #include "attest/policy.h"
 #include "base/file.h"
@@ -59,9 +60,38 @@ class ConfigTest : public testing::Test {
     EXPECT_EQ(a.warn_seconds, b.warn_seconds);
     EXPECT_EQ(a.max_wait, b.max_wait);
   }
+  // The example with the lines that it shows for the distributed store in force.
+  std::string WithVolumes() const {
+    static const std::regex kShown(
+        "\n# (\\[store\\.juicefs[^\n]*|(?:program|metadata|storage|"
+        "endpoint|bucket_prefix|region|trash_days|call_seconds|"
+        "probe_seconds|kind|access_key|[a-z_]*file) = )");
+    const std::string text = Changed("kind = \"directory\"", "kind = \"juicefs\"");
+    const size_t begin = text.find("# [store.juicefs]") - 1;
+    const size_t end = text.find("# The host that starts CVMs");
+    return text.substr(0, begin) +
+           std::regex_replace(text.substr(begin, end - begin), kShown, "\n$1") + text.substr(end);
+  }
 
   std::string folder_, example_;
 };
+
+TEST_F(ConfigTest, TheExamplesDistributedStoreLoads) {
+  const Result<Config> config = Load(WithVolumes());
+  ASSERT_TRUE(config) << FormatError(config.error());
+  EXPECT_EQ(config->store_kind, "juicefs");
+  EXPECT_EQ(config->juicefs.bucket_prefix, "cce-");
+  EXPECT_EQ(config->juicefs.admin_access_key, "admin");
+  EXPECT_EQ(config->juicefs.trash_days, 8u);
+}
+
+TEST_F(ConfigTest, AVolumeBelongsToOneDataset) {
+  example_ = WithVolumes();
+  ExpectRefused(Changed("/{number}", "/1"), "{dataset} or {number}");
+  ExpectRefused(Changed("trash_days = 8", "trash_days = 0"), "trash_days");
+  ExpectRefused(Changed("http://127.0.0.1:7070", "127.0.0.1:7070"), "endpoint");
+  ExpectRefused(Changed("cce-\"", "CCE/\""), "bucket_prefix");
+}
 
 TEST_F(ConfigTest, TheExampleLoads) {
   const Result<Config> config = LoadConfig(kExample);

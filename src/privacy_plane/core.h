@@ -19,6 +19,8 @@ namespace cce::privacy_plane {
 using StoreOpener =
     std::function<Result<std::shared_ptr<dataset::CiphertextStore>>(const DatasetId&)>;
 
+class Volumes;
+
 struct Core {
   Config config;
   const Clock* clock = nullptr;
@@ -29,6 +31,7 @@ struct Core {
   std::shared_ptr<chain::ChainClient> chain;
   std::unique_ptr<chain::RentalOracle> rental;
   StoreOpener open_store;
+  Volumes* volumes = nullptr;  // of the distributed store, where there is one
   protocol::IdentityDocument identity;
   Bytes identity_bytes;  // as sent; its SHA-256 is what clients pin and messages name
   Digest32 identity_hash{};

@@ -6,6 +6,7 @@
 #include "privacy_plane/anchoring.h"
 #include "privacy_plane/api/routes.h"
 #include "privacy_plane/chain_freshness.h"
+#include "privacy_plane/volumes/volumes.h"
 #include "store/directory_store.h"
 
 namespace cce::privacy_plane {
@@ -52,6 +53,27 @@ Result<StoreOpener> MakeStoreOpener(const std::string& folder) {
                                                                   {.create = true}));
         return std::shared_ptr<dataset::CiphertextStore>(std::move(opened));
       });
+}
+
+Result<std::unique_ptr<Volumes>> MakeVolumes(const Config& config) {
+  if (config.store_kind != "juicefs") return nullptr;
+  return Volumes::New(config.juicefs, config.store_folder, config.state_folder + "/volumes.json");
+}
+
+// Jobs that read volumes with keys of their own.
+std::vector<Volumes::Running> RunningJobs(const Core& core) {
+  return core.state->Read([](const Tables& tables) {
+    std::vector<Volumes::Running> out;
+    for (const auto& [id, job] : tables.jobs) {
+      if (job.state != protocol::JobState::kRunning || job.result) continue;
+      Volumes::Running& running = out.emplace_back();
+      running.job = id;
+      for (const protocol::JobDataset& used : job.spec.datasets) {
+        running.datasets.push_back(used.dataset);
+      }
+    }
+    return out;
+  });
 }
 
 Result<> OpenChain(Core& core) {
@@ -167,7 +189,14 @@ Result<> RunDaemon(Config config, const std::function<void()>& wait) {
   TRY(OpenChain(core));
   ASSIGN_OR_RETURN(const std::unique_ptr<ChainFreshness> freshness, MakeFreshness(core));
   TRY(OpenState(core, freshness.get()));
-  ASSIGN_OR_RETURN(core.open_store, MakeStoreOpener(core.config.store_folder));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Volumes> volumes, MakeVolumes(core.config));
+  if (volumes) {
+    core.volumes = volumes.get();
+    core.open_store = [&volumes](const DatasetId& dataset) { return volumes->Open(dataset); };
+    volumes->Adopt(RunningJobs(core));
+  } else {
+    ASSIGN_OR_RETURN(core.open_store, MakeStoreOpener(core.config.store_folder));
+  }
   ASSIGN_OR_RETURN(core.identity, MakeIdentity(core, *root));
   core.identity_bytes = protocol::EncodeIdentity(core.identity);
   core.identity_hash = protocol::IdentityHash(core.identity_bytes);

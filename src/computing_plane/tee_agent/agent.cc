@@ -74,6 +74,10 @@ Result<> Agent::Work() {
   return Submit();
 }
 
+std::string Agent::SocketOf(std::string_view name) const {
+  return options_.folder + "/channel/" + std::string(name);
+}
+
 Result<> Agent::OpenChannel(UniqueFd stream) {
   ASSIGN_OR_RETURN(const Bytes document,
                    channel::ReceiveLaunchDocument(stream.get(), protocol::kMaxLaunchDocument));
@@ -83,9 +87,8 @@ Result<> Agent::OpenChannel(UniqueFd stream) {
   // What the container's ids must pass through is open; the sockets are not.
   TRY(MakeFolders(options_.folder, 0711));
   TRY(MakeFolders(options_.folder + "/channel", 0700));
-  const std::string socket = options_.folder + "/channel/" + std::string(kCced);
-  TRY(channel_->Listen(kCced, socket));
-  ASSIGN_OR_RETURN(cced_, CcedClient::New(socket, launch_.tls_key, options_.retry));
+  TRY(channel_->Listen(kCced, SocketOf(kCced)));
+  ASSIGN_OR_RETURN(cced_, CcedClient::New(SocketOf(kCced), launch_.tls_key, options_.retry));
   return {};
 }
 
@@ -113,21 +116,68 @@ Result<> Agent::StartPull() {
 
 Result<> Agent::MountData() {
   const StopWatch watch;
-  const std::string socket = options_.folder + "/channel/" + std::string(kObjects);
-  TRY(channel_->Listen(kObjects, socket));
-  ASSIGN_OR_RETURN(const auto http, PinnedClient(socket, launch_.tls_key));
-  const auto source = NewHttpObjectSource(*http, keys_->bundle.storage_token);
   data_.emplace(DataMountOptions{.folder = options_.folder + "/data",
                                  .decrypt_fs = options_.decrypt_fs,
                                  .owner = options_.ids.first,
                                  .room = DataRoom(keys_->spec.limits),
                                  .retry = options_.retry});
   for (size_t i = 0; i < keys_->spec.datasets.size(); ++i) {
-    TRY(data_->Add(keys_->spec.datasets[i], std::move(keys_->bundle.datasets[i]), *source));
+    TRY(MountDataset(keys_->spec.datasets[i], std::move(keys_->bundle.datasets[i])));
   }
-  TRY(channel_->StopListening(kObjects));
+  if (stores_.empty() && store_port_ != 0) TRY(channel_->StopListening(kObjects));
   stages_.Add("mount", watch.Millis());
   return {};
+}
+
+Result<> Agent::MountDataset(const protocol::JobDataset& declared,
+                             protocol::ReleasedDataset released) {
+  ASSIGN_OR_RETURN(protocol::StoreAccess access, AskForStore(released.dataset));
+  if (access.kind == "juicefs") {
+    return MountStore(declared, std::move(released), std::move(access));
+  }
+  return FetchFromCced(declared, std::move(released));
+}
+
+Result<protocol::StoreAccess> Agent::AskForStore(const protocol::DatasetId& dataset) {
+  ASSIGN_OR_RETURN(const auto http, PinnedClient(SocketOf(kCced), launch_.tls_key));
+  net::ClientRequest request{.path = "/v1/store/" + protocol::AddressText(dataset),
+                             .max_response = protocol::kMaxStoreAccess};
+  request.headers["authorization"] = "Bearer " + keys_->bundle.storage_token;
+  ASSIGN_OR_RETURN(net::ClientResponse response,
+                   Repeat(options_.retry, [&] { return http->SendOk(request); }));
+  Result<protocol::StoreAccess> access = protocol::ReadStoreAccess(AsText(response.body));
+  Wipe(response.body);
+  return access;
+}
+
+Result<> Agent::FetchFromCced(const protocol::JobDataset& declared,
+                              protocol::ReleasedDataset released) {
+  TRY(channel_->Listen(kObjects, SocketOf(kObjects)));
+  ASSIGN_OR_RETURN(const auto http, PinnedClient(SocketOf(kObjects), launch_.tls_key));
+  const auto source = NewHttpObjectSource(*http, keys_->bundle.storage_token);
+  TRY(data_->Add(declared, std::move(released), *source));
+  return channel_->StopListening(kObjects);
+}
+
+Result<> Agent::MountStore(const protocol::JobDataset& declared, protocol::ReleasedDataset released,
+                           protocol::StoreAccess access) {
+  if (store_port_ == 0) {
+    ASSIGN_OR_RETURN(store_port_, channel_->ListenTcp(kObjects));
+  }
+  const StoreMountOptions options{
+      .mountpoint = options_.folder + "/stores/" + protocol::AddressText(released.dataset),
+      .program = options_.juicefs,
+      .self = options_.self,
+      .port = store_port_};
+  ASSIGN_OR_RETURN(auto mount, StoreMount::Start(options, std::move(access)));
+  if (released.access_mode == "demand") {
+    TRY(data_->AddOnDemand(std::move(released), mount->folder()));
+    stores_.push_back(std::move(mount));
+    return {};
+  }
+  ASSIGN_OR_RETURN(const auto objects, mount->Open());
+  const auto source = NewStoreObjectSource(*objects);
+  return data_->Add(declared, std::move(released), *source);
 }
 
 Result<> Agent::AwaitImage() {
@@ -138,7 +188,8 @@ Result<> Agent::AwaitImage() {
   return {};
 }
 
-// From here on nothing of this machine reaches anything but cced.
+// From here on nothing of this machine reaches anything but cced, and where an owner allows reads
+// on demand the object store.
 Result<> Agent::CloseNames() { return channel_->StopListening(kRegistry); }
 
 Result<> Agent::RunContainer() {
@@ -163,6 +214,9 @@ Result<> Agent::RunContainer() {
       {{"reason", std::string(executor::EndReasonName(outcome_->reason))}});
   data_.reset();
   image_.reset();
+  // A container that could not read its data may have gone on without them.
+  for (const auto& mount : stores_) TRY(mount->CheckAlive());
+  stores_.clear();
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include "computing_plane/tee_agent/data_mounts.h"
 #include "computing_plane/tee_agent/key_client.h"
 #include "computing_plane/tee_agent/result_client.h"
+#include "computing_plane/tee_agent/store_mount.h"
 #include "executor/image.h"
 #include "protocol/launch_document.h"
 #include "tsm/attester.h"
@@ -21,6 +22,8 @@ namespace cce::tee_agent {
 struct AgentOptions {
   std::string folder = "/run/cce";  // this job's own; made here; parents o+x
   std::string decrypt_fs = "/opt/cce/bin/decrypt-fs";
+  std::string juicefs = "/opt/cce/bin/juicefs";
+  std::string self = "/proc/self/exe";  // a program with main.cc's parts: runs the store's jail
   executor::Tools tools;
   executor::IdRange ids;  // the container's: none of this process's own
   RetryRule retry;
@@ -40,11 +43,17 @@ class Agent {
   Result<> Run(UniqueFd stream);
 
  private:
+  std::string SocketOf(std::string_view name) const;
   Result<> OpenChannel(UniqueFd stream);
   Result<> Work();
   Result<> FetchKeys();
   Result<> StartPull();
   Result<> MountData();
+  Result<> MountDataset(const protocol::JobDataset& declared, protocol::ReleasedDataset released);
+  Result<protocol::StoreAccess> AskForStore(const protocol::DatasetId& dataset);
+  Result<> FetchFromCced(const protocol::JobDataset& declared, protocol::ReleasedDataset released);
+  Result<> MountStore(const protocol::JobDataset& declared, protocol::ReleasedDataset released,
+                      protocol::StoreAccess access);
   Result<> AwaitImage();
   Result<> CloseNames();
   Result<> RunContainer();
@@ -65,6 +74,8 @@ class Agent {
   Stages stages_;
   std::optional<ReleasedKeys> keys_;
   bool container_ran_ = false;
+  uint16_t store_port_ = 0;                          // of "objects", where a volume is mounted
+  std::vector<std::unique_ptr<StoreMount>> stores_;  // read on demand while the container runs
   std::optional<DataMounts> data_;
   std::future<Pulled> pull_;
   std::optional<executor::Image> image_;

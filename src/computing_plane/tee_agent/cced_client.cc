@@ -6,8 +6,9 @@ namespace cce::tee_agent {
 namespace {
 
 constexpr std::string_view kTransient[] = {
-    "net.unreachable", "net.timeout", "net.tls",           "net.closed",
-    "net.bad_answer",  "http.busy",   "chain.unreachable", "internal.unavailable",
+    "net.unreachable", "net.timeout",  "net.tls",           "net.closed",
+    "net.bad_answer",  "http.busy",    "chain.unreachable", "internal.unavailable",
+    "store.timeout",   "store.failed", "store.unreachable", "store.not_mounted",
 };
 constexpr size_t kMaxAnswer = size_t{5} << 20;
 

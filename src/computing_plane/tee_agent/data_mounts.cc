@@ -44,6 +44,28 @@ class HttpObjectSource : public ObjectSource {
   const std::string authorization_;
 };
 
+constexpr size_t kCopyBuffer = size_t{1} << 20;
+
+class StoreObjectSource : public ObjectSource {
+ public:
+  explicit StoreObjectSource(dataset::CiphertextStore& store) : store_(store) {}
+
+  Result<> Fetch(const dataset::DatasetId&, const dataset::ObjectName& object,
+                 const Sink& sink) override {
+    ASSIGN_OR_RETURN(const auto reader, store_.Open(object));
+    Bytes buffer(kCopyBuffer);
+    for (uint64_t at = 0; at < reader->size(); at += buffer.size()) {
+      buffer.resize(std::min<uint64_t>(kCopyBuffer, reader->size() - at));
+      TRY(reader->ReadAt(at, buffer));
+      TRY(sink(buffer));
+    }
+    return {};
+  }
+
+ private:
+  dataset::CiphertextStore& store_;
+};
+
 // The next line of a status pipe; nothing at its end, or after `timeout`.
 std::optional<std::string> ReadLine(int fd, milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
@@ -118,6 +140,10 @@ std::unique_ptr<ObjectSource> NewHttpObjectSource(net::HttpClient& http, const s
   return std::make_unique<HttpObjectSource>(http, token);
 }
 
+std::unique_ptr<ObjectSource> NewStoreObjectSource(dataset::CiphertextStore& store) {
+  return std::make_unique<StoreObjectSource>(store);
+}
+
 Result<> FetchObject(ObjectSource& source, const dataset::DatasetId& dataset,
                      const dataset::ObjectName& object, uint64_t max_size,
                      dataset::CiphertextStore& store) {
@@ -161,6 +187,7 @@ void DataMounts::End() { mounted_.clear(); }
 
 std::vector<executor::DatasetMount> DataMounts::mounts() const {
   std::vector<executor::DatasetMount> out;
+  out.reserve(mounted_.size());
   for (const auto& mounted : mounted_) out.push_back({mounted->name, mounted->mountpoint});
   return out;
 }
@@ -205,11 +232,8 @@ Result<> DataMounts::Add(const protocol::JobDataset& declared, protocol::Release
                     .Expected("prefetch")
                     .Found(released.access_mode));
   }
-  auto mounted = std::make_unique<Mounted>();
-  mounted->name = protocol::AddressText(released.dataset);
-  mounted->mountpoint = options_.folder + "/" + mounted->name;
+  ASSIGN_OR_RETURN(auto mounted, NewMounted(released.dataset));
   const std::string store_folder = options_.folder + "/store-" + mounted->name;
-  TRY(MakeFolders(mounted->mountpoint, 0711));
   const uint64_t room = options_.room - used_;
   // More than the objects take: the index, folders and pages half filled.
   ASSIGN_OR_RETURN(mounted->ciphertext,
@@ -218,40 +242,64 @@ Result<> DataMounts::Add(const protocol::JobDataset& declared, protocol::Release
   ASSIGN_OR_RETURN(const uint64_t bytes,
                    Prefetch(declared, released, source, *store, room, options_.retry));
   used_ += bytes;
+  // The whole snapshot lies here and is read from here. A selection decrypt-fs takes into its own
+  // memory: it then tells a file that was not declared from one that is damaged.
+  std::optional<std::vector<std::string>> prefetch;
+  if (!declared.files.empty()) prefetch = declared.files;
+  TRY(StartDecryptFs(*mounted, std::move(released), store_folder, prefetch, room));
+  if (prefetch) TRY(Empty(*store));
+  mounted_.push_back(std::move(mounted));
+  return {};
+}
 
+Result<> DataMounts::AddOnDemand(protocol::ReleasedDataset released,
+                                 const std::string& store_folder) {
+  ASSIGN_OR_RETURN(auto mounted, NewMounted(released.dataset));
+  TRY(StartDecryptFs(*mounted, std::move(released), store_folder, std::nullopt, 0));
+  mounted_.push_back(std::move(mounted));
+  return {};
+}
+
+Result<std::unique_ptr<DataMounts::Mounted>> DataMounts::NewMounted(
+    const dataset::DatasetId& dataset) const {
+  auto mounted = std::make_unique<Mounted>();
+  mounted->name = protocol::AddressText(dataset);
+  mounted->mountpoint = options_.folder + "/" + mounted->name;
+  TRY(MakeFolders(mounted->mountpoint, 0711));
+  return mounted;
+}
+
+Result<> DataMounts::StartDecryptFs(Mounted& mounted, protocol::ReleasedDataset released,
+                                    const std::string& store_folder,
+                                    const std::optional<std::vector<std::string>>& prefetch,
+                                    uint64_t room) {
   decrypt_fs::StartMessage message{.dataset = released.dataset,
                                    .snapshot = released.snapshot,
                                    .store_dir = store_folder,
-                                   .mountpoint = mounted->mountpoint,
+                                   .mountpoint = mounted.mountpoint,
                                    .uid = options_.owner,
                                    .gid = options_.owner,
+                                   .prefetch = prefetch,
                                    .prefetch_max_bytes = room};
-  // The whole snapshot lies here and is read from here. A selection decrypt-fs takes into its own
-  // memory: it then tells a file that was not declared from one that is damaged.
-  if (!declared.files.empty()) message.prefetch = declared.files;
   for (protocol::EpochKey& key : released.keys) {
     message.keys.emplace(key.epoch, std::move(key.dek));
   }
-  released.keys.clear();
-
   ASSIGN_OR_RETURN(Pipe start, MakePipe());
   ASSIGN_OR_RETURN(Pipe status, MakePipe());
   ASSIGN_OR_RETURN(
       Subprocess process,
       Subprocess::Start({options_.decrypt_fs},
                         {.fds = {-1, -1, STDERR_FILENO, start.reader.get(), status.writer.get()}}));
-  mounted->process.emplace(std::move(process));
-  mounted->start = std::move(start.writer);
-  mounted->status = std::move(status.reader);
+  mounted.process.emplace(std::move(process));
+  mounted.start = std::move(start.writer);
+  mounted.status = std::move(status.reader);
   start.reader.Reset();
   status.writer.Reset();
-  TRY(WriteAll(mounted->start.get(), decrypt_fs::EncodeStartMessage(message).Expose()));
+  TRY(WriteAll(mounted.start.get(), decrypt_fs::EncodeStartMessage(message).Expose()));
   message.keys.clear();
-  TRY(AwaitReady(mounted->status.get()));
-  if (message.prefetch) TRY(Empty(*store));
-  mounted->follower =
-      std::jthread([fd = mounted->status.get(), name = mounted->name] { FollowStatus(fd, name); });
-  mounted_.push_back(std::move(mounted));
+  TRY(AwaitReady(mounted.status.get()));
+  mounted.follower =
+      std::jthread([fd = mounted.status.get(), name = mounted.name] { FollowStatus(fd, name); });
   return {};
 }
 

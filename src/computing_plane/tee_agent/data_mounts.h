@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ class ObjectSource {
 
 // GET /v1/store/<dataset>/<object> with the storage token. `http` must outlive it.
 std::unique_ptr<ObjectSource> NewHttpObjectSource(net::HttpClient& http, const std::string& token);
+
+// The objects of a mounted volume. `store` must outlive it.
+std::unique_ptr<ObjectSource> NewStoreObjectSource(dataset::CiphertextStore& store);
 
 // Fetches one object into `store` and compares its name. `max_size` bytes are read at most. Errors:
 // dataset.corrupt (another object, or longer than it may be), io.*, the source's.
@@ -56,11 +60,19 @@ class DataMounts {
   Result<> Add(const protocol::JobDataset& declared, protocol::ReleasedDataset released,
                ObjectSource& source);
 
+  // Mounts the whole snapshot over a folder of ciphertext objects, which are read when the
+  // container reads. Takes the keys likewise.
+  Result<> AddOnDemand(protocol::ReleasedDataset released, const std::string& store_folder);
+
   std::vector<executor::DatasetMount> mounts() const;
   void End();
 
  private:
   struct Mounted;
+  Result<std::unique_ptr<Mounted>> NewMounted(const dataset::DatasetId& dataset) const;
+  Result<> StartDecryptFs(Mounted& mounted, protocol::ReleasedDataset released,
+                          const std::string& store_folder,
+                          const std::optional<std::vector<std::string>>& prefetch, uint64_t room);
   DataMountOptions options_;
   uint64_t used_ = 0;
   std::vector<std::unique_ptr<Mounted>> mounted_;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "computing_plane/tee_agent/agent.h"
 #include "computing_plane/tee_agent/init.h"
+#include "computing_plane/tee_agent/store_jail.h"
 
 namespace cce::tee_agent {
 namespace {
@@ -33,8 +34,12 @@ int RunJob() {
 }  // namespace
 }  // namespace cce::tee_agent
 
-int main() {
+int main(int argc, char** argv) {
+  using namespace cce::tee_agent;
+  // Two parts that this program plays for its own children (store_jail.h).
+  if (argc > 0 && IsFusermount(argv[0])) return RunFusermount(argc, argv);
+  if (argc == 2 && argv[1] == kJailArgument) return RunStoreJail();
   // Before the fork: both processes keep it.
   if (const auto hardened = cce::HardenProcess(); !hardened) return 1;
-  return cce::tee_agent::RunUnderInit(&cce::tee_agent::RunJob);
+  return RunUnderInit(&RunJob);
 }

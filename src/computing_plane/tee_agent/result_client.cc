@@ -126,7 +126,8 @@ Outcome OutcomeOfFailure(std::string_view code) {
   if (code.starts_with("image.") || code == "container.bad_spec") return Outcome::kImageUnusable;
   if (code == "container.start_failed") return Outcome::kContainerFailed;
   if (code.starts_with("output.")) return Outcome::kLimitExceeded;
-  if (code.starts_with("dataset.") || code == "mount.failed" || code == "policy.access_mode") {
+  if (code.starts_with("dataset.") || code.starts_with("store.") || code == "mount.failed" ||
+      code == "policy.access_mode") {
     return Outcome::kDataUnusable;
   }
   return Outcome::kInternal;

@@ -21,6 +21,7 @@
 #include "protocol/key_release.h"
 #include "protocol/launch_document.h"
 #include "protocol/result_submission.h"
+#include "protocol/store_access.h"
 #include "tsm/attester.h"
 
 namespace cce::tee_agent {
@@ -178,6 +179,11 @@ class FakeCced {
     return net::Response::Json(json::object{});
   }
 
+  net::Response Store(net::Request& request) {
+    EXPECT_EQ(request.headers["authorization"], "Bearer token-of-the-job");
+    return net::Response::Json(protocol::ToJsonObject(protocol::StoreAccess{}));
+  }
+
   net::Response Object(net::Request& request) {
     EXPECT_EQ(request.headers["authorization"], "Bearer token-of-the-job");
     const std::string& text = request.params.at("object");
@@ -208,6 +214,7 @@ class FakeCced {
     add("POST", "/v1/cvm/keys", &FakeCced::Keys);
     add("POST", "/v1/cvm/result", &FakeCced::Take);
     add("POST", "/v1/cvm/end", &FakeCced::End);
+    add("GET", "/v1/store/{dataset}", &FakeCced::Store);
     add("GET", "/v1/store/{dataset}/{object}", &FakeCced::Object);
     return router;
   }

@@ -62,6 +62,7 @@ ProcessProviderConfig ReadProcess(Fields f) {
   out.runc = Path(f, "runc", "/usr/sbin/runc");
   out.skopeo = Path(f, "skopeo", "/usr/bin/skopeo");
   out.umoci = Path(f, "umoci", "/usr/bin/umoci");
+  if (f.Has("juicefs")) out.juicefs = Path(f, "juicefs");
   out.first_id = Number(f, "first_id", 100'000, 4'000'000'000, out.first_id);
   out.ids_per_machine = Number(f, "ids_per_machine", 131'072, 1 << 24, out.ids_per_machine);
   out.pids = Number(f, "pids", 64, 1 << 20, out.pids);

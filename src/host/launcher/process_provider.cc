@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "base/log.h"
 #include "base/subprocess.h"
@@ -185,14 +185,22 @@ class ProcessProvider : public CvmProvider {
   // One for all: each guest mounts on it in its own mount namespace.
   std::string MountPoint() const { return config_.state_folder + "/root"; }
 
+  std::vector<std::string> Tools() const {
+    std::vector<std::string> out(std::begin(process_machine::kToolRoles),
+                                 std::end(process_machine::kToolRoles));
+    if (!config_.juicefs.empty()) out.emplace_back(process_machine::kStoreRole);
+    return out;
+  }
+
   Result<protocol::ChipGuest> Measure(const MachineSpec& spec) const {
-    const std::array<const std::string*, 5> paths = {
-        &config_.tee_agent, &config_.decrypt_fs, &config_.runc, &config_.skopeo, &config_.umoci};
+    std::vector<const std::string*> paths = {&config_.tee_agent, &config_.decrypt_fs, &config_.runc,
+                                             &config_.skopeo, &config_.umoci};
+    if (!config_.juicefs.empty()) paths.push_back(&config_.juicefs);
     protocol::ChipCreate create{.tee = config_.tee,
                                 .guest = "process",
                                 .roles = {std::string(process_machine::kAgentRole)},
                                 .defect = config_.defect};
-    for (const std::string_view role : process_machine::kToolRoles) create.roles.emplace_back(role);
+    for (std::string& role : Tools()) create.roles.push_back(std::move(role));
     create.roles.emplace_back(protocol::kLaunchDocumentRole);
     std::vector<UniqueFd> files;
     for (const std::string* path : paths) {
@@ -211,7 +219,7 @@ class ProcessProvider : public CvmProvider {
     plan.name = CgroupPrefix() + spec.id;
     plan.front = chip.front;
     plan.mount_point = MountPoint();
-    for (const std::string_view role : process_machine::kToolRoles) plan.tools.emplace_back(role);
+    plan.tools = Tools();
     plan.first_id = config_.first_id + slot * config_.ids_per_machine;
     plan.id_count = config_.ids_per_machine;
     plan.memory_mib = spec.memory_mib;

@@ -22,6 +22,7 @@ struct ProcessProviderConfig {
   std::string runc;
   std::string skopeo;
   std::string umoci;
+  std::string juicefs;          // for a distributed store; empty: the guest has none
   uint32_t first_id = 300'000;  // host ids from here on belong to guests
   uint32_t ids_per_machine = 131'072;
   uint32_t max_machines = 8;

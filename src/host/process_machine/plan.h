@@ -17,6 +17,7 @@ namespace cce::process_machine {
 // /opt/cce/bin.
 constexpr std::string_view kAgentRole = "tee-agent";
 constexpr std::string_view kToolRoles[] = {"decrypt-fs", "runc", "skopeo", "umoci"};
+constexpr std::string_view kStoreRole = "juicefs";  // the last, where the guest has it
 
 // Descriptors with the plan, in this order: the guest's end of the stream, the chip's connection
 // (held open for the machine's life), the agent, then one for each of `tools`.

@@ -1,7 +1,9 @@
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "privacy_plane/api/routes.h"
+#include "privacy_plane/volumes/volumes.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -80,11 +82,11 @@ Result<json::object> Finalize(Modules& modules, net::Request& request) {
   return protocol::ToJsonObject(reply);
 }
 
-// Ciphertext for a CVM: its storage token opens exactly the objects of its job's snapshots, while
-// the job runs.
-Result<net::Response> StoredObject(Core& core, const net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
-  ASSIGN_OR_RETURN(const auto name, ArrayFromHex<32>(request.params.at("object")));
+// The job whose storage token this is, while it runs; `visit` sees each snapshot of the dataset
+// that it reads. signin.token else.
+Result<JobId> AuthorizeReader(const Core& core, const net::Request& request,
+                              const DatasetId& dataset,
+                              const std::function<void(const SnapshotRecord&)>& visit) {
   ASSIGN_OR_RETURN(const std::string token, BearerToken(request.headers));
   ASSIGN_OR_RETURN(const JobId id, ArrayFromHex<16>(std::string_view(token).substr(0, 32)));
   TRY(core.state->Read([&](const Tables& tables) -> Result<> {
@@ -95,15 +97,46 @@ Result<net::Response> StoredObject(Core& core, const net::Request& request) {
                                         AsBytes(token));
     if (!good) return Fail("signin.token", "the storage token opens nothing");
     for (const protocol::JobDataset& input : job->second.spec.datasets) {
-      if (input.dataset != dataset) continue;
-      if (input.snapshot == name) return {};
-      const auto& objects = tables.datasets.at(dataset).snapshots.at(input.snapshot).objects;
-      if (std::ranges::find(objects, name, &dataset::StoredObject::name) != objects.end()) {
-        return {};
+      if (input.dataset == dataset) {
+        visit(tables.datasets.at(dataset).snapshots.at(input.snapshot));
       }
     }
-    return Fail("signin.token", "the object is none of this job's");
+    return {};
   }));
+  return id;
+}
+
+// How a CVM gets at the ciphertext. With a distributed store: by a key made for this job.
+Result<json::object> StoreAccess(Core& core, const net::Request& request) {
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  std::set<dataset::ObjectName> objects;
+  ASSIGN_OR_RETURN(const JobId job, AuthorizeReader(core, request, dataset,
+                                                    [&objects](const SnapshotRecord& snapshot) {
+                                                      objects.insert(snapshot.id);
+                                                      for (const auto& object : snapshot.objects) {
+                                                        objects.insert(object.name);
+                                                      }
+                                                    }));
+  if (objects.empty()) return Fail("signin.token", "the dataset is none of this job's");
+  if (core.volumes == nullptr || !core.volumes->HasReaders()) {
+    return protocol::ToJsonObject(protocol::StoreAccess{});
+  }
+  ASSIGN_OR_RETURN(const protocol::StoreAccess access, core.volumes->Grant(job, dataset, objects));
+  return protocol::ToJsonObject(access);
+}
+
+// Ciphertext for a CVM: its storage token opens exactly the objects of its job's snapshots, while
+// the job runs.
+Result<net::Response> StoredObject(Core& core, const net::Request& request) {
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const auto name, ArrayFromHex<32>(request.params.at("object")));
+  bool readable = false;
+  TRY(AuthorizeReader(core, request, dataset, [&](const SnapshotRecord& snapshot) {
+    readable = readable || snapshot.id == name ||
+               std::ranges::find(snapshot.objects, name, &dataset::StoredObject::name) !=
+                   snapshot.objects.end();
+  }));
+  if (!readable) return Fail("signin.token", "the object is none of this job's");
   ASSIGN_OR_RETURN(const auto store, core.open_store(dataset));
   ASSIGN_OR_RETURN(auto opened, store->Open(name));
   const std::shared_ptr<dataset::ObjectReader> reader = std::move(opened);
@@ -143,6 +176,9 @@ void AddDatasetRoutes(net::Router& router, Modules& modules) {
   });
   router.Add("POST", "/v1/drafts/{draft}/finalize",
              [&modules](net::Request& request) { return Answer(Finalize(modules, request)); });
+  router.Add("GET", "/v1/store/{dataset}", [&modules](net::Request& request) {
+    return Answer(StoreAccess(modules.core, request));
+  });
   router.Add("GET", "/v1/store/{dataset}/{object}", [&modules](net::Request& request) {
     Result<net::Response> response = StoredObject(modules.core, request);
     return response ? std::move(*response) : net::Response::Problem(response.error());

@@ -1,4 +1,5 @@
 #include "privacy_plane/api/routes.h"
+#include "privacy_plane/volumes/volumes.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -85,11 +86,12 @@ json::object CollateralDetail(const CollateralService::Status& status) {
 }
 
 // Ready: keys can leave right now, as far as chain, clock, anchor and this machine's own collateral
-// go.
+// go, and the store answers.
 Result<json::object> Ready(Core& core) {
   ASSIGN_OR_RETURN(const chain::Block block, core.chain->FinalBlock());
   ASSIGN_OR_RETURN(const UnixSeconds now, core.TrustedNow(block));
   TRY(core.CheckAnchored());
+  if (core.volumes != nullptr) TRY(core.volumes->Health());
   const CollateralService::Status collateral = core.verifier->CollateralStatus();
   if (!collateral.own_in_force) {
     return Fail(MakeError("collateral.unavailable",

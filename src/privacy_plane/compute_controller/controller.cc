@@ -7,6 +7,7 @@
 #include "crypto/hpke.h"
 #include "crypto/signed.h"
 #include "privacy_plane/datasets/snapshots.h"
+#include "privacy_plane/volumes/volumes.h"
 #include "protocol/credential.h"
 #include "protocol/launch_document.h"
 
@@ -218,6 +219,7 @@ void ComputeController::EndMachine(const JobId& id) {
     if (const auto ended = launcher_.End(id); !ended) {
       LogError(LogLevel::kWarn, "machine.end_failed", ended.error(), {{"job", ToHex(id)}});
     }
+    if (core_.volumes != nullptr) core_.volumes->End(id);
   });
 }
 

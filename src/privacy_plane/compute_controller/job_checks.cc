@@ -4,6 +4,7 @@
 
 #include "privacy_plane/datasets/policies.h"
 #include "privacy_plane/datasets/snapshots.h"
+#include "privacy_plane/volumes/volumes.h"
 
 namespace cce::privacy_plane {
 namespace {
@@ -27,7 +28,8 @@ Result<> CheckSnapshot(const DatasetRecord& dataset, const protocol::JobDataset&
 }
 
 Result<> CheckPolicy(const DatasetRecord& dataset, const protocol::JobSpec& spec,
-                     const protocol::IdentityDocument& identity) {
+                     const Core& core) {
+  const protocol::IdentityDocument& identity = core.identity;
   const protocol::DatasetPolicy& policy = dataset.policy().policy;
   if (policy.chain_id != spec.chain_id) {
     return Fail(MakeError("policy.chain", "the dataset is rented on another chain")
@@ -47,7 +49,8 @@ Result<> CheckPolicy(const DatasetRecord& dataset, const protocol::JobSpec& spec
                               (policy.images.size() > 1 ? " or another listed one" : ""))
                     .Found(spec.image_digest));
   }
-  if (policy.access_mode != "prefetch") {
+  const bool on_demand = core.volumes != nullptr && core.volumes->HasReaders();
+  if (policy.access_mode != "prefetch" && !on_demand) {
     return Fail(MakeError("policy.access_mode", "on-demand reads need a distributed store here")
                     .Expected("prefetch")
                     .Found(policy.access_mode));
@@ -123,7 +126,7 @@ Result<JobChecks> CheckJob(Core& core, const protocol::JobSpec& spec, const chai
       if (it == tables.datasets.end()) return false;
       checks.policies.push_back(it->second.policy().hash);
       add("snapshot of " + name, CheckSnapshot(it->second, wanted, spec.limits));
-      add("policy of " + name, CheckPolicy(it->second, spec, core.identity));
+      add("policy of " + name, CheckPolicy(it->second, spec, core));
       return true;
     });
     if (!known) {
