@@ -13,6 +13,7 @@ import signal
 import urllib.request
 
 from .processes import Failed, Processes, free_port, interrupt_on_sigterm, run, run_json
+from .store import JUICEFS, Store
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CHAIN_ID = 31337
@@ -24,6 +25,7 @@ KEYS = {
 }
 # The files that make a guest of the process provider, in the order in which the launcher hands them to the chip.
 GUEST_ROLES = ("tee-agent", "decrypt-fs", "runc", "skopeo", "umoci")
+STORE_ROLE = "juicefs"  # the last, where the world has a distributed store
 PASSPHRASE = "a passphrase for development wallets"
 
 
@@ -45,6 +47,7 @@ class World:
         self.chip = None
         self.sigterm = None  # the handler before this world's
         self.tee = self.settings.get("tee", "tdx")  # of cced and of all machines
+        self.store = Store(self) if self.settings.get("distributed_store") else None
 
     # -- places
 
@@ -57,10 +60,16 @@ class World:
     def guest_file(self, role):
         if role in ("tee-agent", "decrypt-fs"):
             return self.program(role)
+        if role == STORE_ROLE:
+            return JUICEFS
         found = shutil.which(role, path="/usr/sbin:/usr/bin:/sbin:/bin")
         if found is None:
             raise Failed(f"{role} is not installed")
         return found
+
+    @property
+    def guest_roles(self):
+        return GUEST_ROLES + (STORE_ROLE,) if self.store else GUEST_ROLES
 
     @property
     def server(self):
@@ -86,6 +95,8 @@ class World:
         os.chmod(self.folder, 0o711)
         self.start_chain()
         self.start_registry()
+        if self.store:
+            self.store.start()
         self.start_chip()
         self.configure()
         self.start_launcher()
@@ -164,7 +175,7 @@ http: {{addr: "{self.registry}"}}
 
     def guest_measurement(self):
         roles = []
-        for role in GUEST_ROLES:
+        for role in self.guest_roles:
             roles += ["--role", f"{role}={self.guest_file(role)}"]
         return self.measure("--guest", "process", *roles)
 
@@ -225,10 +236,7 @@ endpoints = ["{self.chain_url}"]
 finality = "finalized"
 anchor_contract = "{anchor}"
 max_unanchored_entries = {settings['max_unanchored_entries']}
-[store]
-folder = "{self.path('store')}"
-{settings.get('store', '')}
-[datasets]
+{self.store_toml(settings.get('store', ''))}[datasets]
 {settings.get('datasets', '')}
 [launcher]
 url = "https://127.0.0.1:{self.ports['launcher']}"
@@ -257,8 +265,16 @@ tee = "{self.tee}"
 sha256 = "{self.root['sha256_der']}"
 {extra_attestation}"""
 
+    def store_toml(self, lines):
+        return self.store.toml() if self.store else f"""[store]
+folder = "{self.path('store')}"
+{lines}
+"""
+
     def launcher_toml(self, cced_key):
         instance = "world" + str(self.ports["launcher"])
+        objects = self.store.s3_port if self.store else self.ports["cced"]
+        juicefs = f'juicefs = "{JUICEFS}"\n' if self.store else ""
         return f"""address = "127.0.0.1"
 port = {self.ports['launcher']}
 tls_key_file = "{self.path('launcher.key')}"
@@ -269,13 +285,13 @@ clients = ["{cced_key}"]
 max_machines = 24
 [relay.targets]
 cced = "127.0.0.1:{self.ports['cced']}"
-objects = "127.0.0.1:{self.ports['cced']}"
+objects = "127.0.0.1:{objects}"
 registry = "{self.registry}"
 [process]
 chip_socket = "{self.path('chip.sock')}"
 chip_tee = "{self.tee}"
 agent_log_folder = "{self.path('logs')}"
-"""
+{juicefs}"""
 
     def configure(self):
         draft = write(self.path("cced.toml"), self.cced_toml("0" * 64, ""))
