@@ -212,3 +212,10 @@ def run(rounds):
         return rows_of(measure(systems, rounds, write_lists(work)))
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def run_over_juicefs(rounds):
+    from bench.reading import juicefs
+    run_program([os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "deploy", "install"), "--store"])
+    install(os.path.join(os.path.dirname(os.path.abspath(__file__)), "reading", "packages.txt"))
+    return juicefs.rows(rounds)

@@ -41,12 +41,16 @@ def main():
     parser.add_argument("name", nargs="?", choices=names)
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--store", choices=["juicefs"], help="what decryptfs reads from, in place of a folder")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
     if options.list or options.name is None:
         print("\n".join(names))
         return 0 if options.list else 2
-    rows = [finish(row) for row in importlib.import_module(f"bench.{options.name}").run(options.rounds)]
+    if options.store and options.name != "decryptfs":
+        parser.error("--store is for decryptfs")
+    bench = importlib.import_module(f"bench.{options.name}")
+    rows = [finish(row) for row in (bench.run_over_juicefs if options.store else bench.run)(options.rounds)]
     show(rows)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as out:
