@@ -1,15 +1,11 @@
-// SHA256_CTX: see Sha256Stream::Impl.
-#define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/hash.h"
 
 #include <botan/keccak.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "crypto/openssl.h"
-#include "crypto/sha256_pair.h"
 
 namespace cce::crypto {
 namespace {
@@ -46,17 +42,9 @@ ByteArray<32> HmacSha256(ByteView key, ByteView data) {
   return out;
 }
 
-// The state lies open here, which only OpenSSL's older interface allows: UpdateBoth works on it.
 struct Sha256Stream::Impl {
-  SHA256_CTX context;
-  void Start() { Require(SHA256_Init(&context) == 1); }
-  // Bytes that are missing to a whole block; 0 where none is begun.
-  size_t ToBlock() const { return context.num == 0 ? 0 : SHA256_CBLOCK - context.num; }
-  void Count(uint64_t bytes) {
-    const uint64_t bits = (uint64_t{context.Nh} << 32 | context.Nl) + bytes * 8;
-    context.Nl = static_cast<SHA_LONG>(bits);
-    context.Nh = static_cast<SHA_LONG>(bits >> 32);
-  }
+  DigestContextPtr context{EVP_MD_CTX_new()};
+  void Start() { Require(EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1); }
 };
 
 Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) { impl_->Start(); }
@@ -66,35 +54,14 @@ Sha256Stream& Sha256Stream::operator=(Sha256Stream&&) noexcept = default;
 
 void Sha256Stream::Update(ByteView data) {
   if (data.empty()) return;
-  Require(SHA256_Update(&impl_->context, data.data(), data.size()) == 1);
+  Require(EVP_DigestUpdate(impl_->context.get(), data.data(), data.size()) == 1);
 }
 
 Sha256Digest Sha256Stream::Finish() {
   Sha256Digest out;
-  Require(SHA256_Final(out.data(), &impl_->context) == 1);
+  Require(EVP_DigestFinal_ex(impl_->context.get(), out.data(), nullptr) == 1);
   impl_->Start();
   return out;
-}
-
-void Sha256Stream::UpdateBoth(Sha256Stream& a, ByteView x, Sha256Stream& b, ByteView y) {
-  if (HasSha256Pair()) {
-    const size_t head_x = std::min(x.size(), a.impl_->ToBlock());
-    const size_t head_y = std::min(y.size(), b.impl_->ToBlock());
-    a.Update(x.first(head_x));
-    b.Update(y.first(head_y));
-    x = x.subspan(head_x);
-    y = y.subspan(head_y);
-    const size_t blocks = std::min(x.size(), y.size()) / SHA256_CBLOCK;
-    if (blocks > 0) {
-      Sha256PairBlocks(a.impl_->context.h, x.data(), b.impl_->context.h, y.data(), blocks);
-      a.impl_->Count(blocks * SHA256_CBLOCK);
-      b.impl_->Count(blocks * SHA256_CBLOCK);
-      x = x.subspan(blocks * SHA256_CBLOCK);
-      y = y.subspan(blocks * SHA256_CBLOCK);
-    }
-  }
-  a.Update(x);
-  b.Update(y);
 }
 
 SecretBytes HkdfExtract(ByteView salt, ByteView key) {
@@ -106,7 +73,7 @@ SecretBytes HkdfExtract(ByteView salt, ByteView key) {
 }
 
 SecretBytes HkdfExpand(ByteView pseudorandom_key, ByteView info, size_t size) {
-  Require(size <= size_t{255} * 32);
+  Require(size <= 255 * 32);
   SecretBytes out(size);
   SecretBytes block(32);
   Bytes input;  // T(i-1) || info || i

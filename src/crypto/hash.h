@@ -29,10 +29,6 @@ class Sha256Stream {
   void Update(ByteView data);
   Sha256Digest Finish();  // then starts anew
 
-  // a.Update(x), b.Update(y): in little more than the time of one where the CPU has the SHA
-  // instructions, since one stream alone waits for its own results half of the time.
-  static void UpdateBoth(Sha256Stream& a, ByteView x, Sha256Stream& b, ByteView y);
-
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

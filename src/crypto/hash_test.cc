@@ -70,32 +70,5 @@ TEST(HashTest, RandomDiffers) {
   EXPECT_EQ(RandomSecret(48).size(), 48u);
 }
 
-// Both streams say what they would alone, whatever the slices.
-TEST(Sha256, TwoAtOnce) {
-  Bytes x(300'000), y(300'000);
-  for (size_t i = 0; i < x.size(); ++i) {
-    x[i] = static_cast<uint8_t>(i * 7 + i / 251);
-    y[i] = static_cast<uint8_t>(i * 13 + i / 509);
-  }
-  Sha256Stream a, b;
-  size_t at_x = 0, at_y = 0;
-  for (size_t step = 1; at_x < x.size() || at_y < y.size(); step = step * 5 + 3) {
-    const size_t n = std::min(step % 9000, x.size() - at_x);
-    const size_t m = std::min(step % 7001, y.size() - at_y);
-    Sha256Stream::UpdateBoth(a, ByteView(x).subspan(at_x, n), b, ByteView(y).subspan(at_y, m));
-    at_x += n;
-    at_y += m;
-  }
-  EXPECT_EQ(a.Finish(), Sha256(x));
-  EXPECT_EQ(b.Finish(), Sha256(y));
-  // More than 2^32 bits.
-  Sha256Stream::UpdateBoth(a, x, b, y);
-  for (int i = 0; i < 1800; ++i) Sha256Stream::UpdateBoth(a, x, b, x);
-  Sha256Stream c;
-  c.Update(x);
-  for (int i = 0; i < 1800; ++i) c.Update(x);
-  EXPECT_EQ(a.Finish(), c.Finish());
-}
-
 }  // namespace
 }  // namespace cce::crypto

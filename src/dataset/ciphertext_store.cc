@@ -3,11 +3,7 @@
 namespace cce::dataset {
 
 Result<> ObjectWriter::Write(ByteView bytes) {
-  if (update_) {
-    update_(digest_, bytes);
-  } else {
-    digest_.Update(bytes);
-  }
+  digest_.Update(bytes);
   size_ += bytes.size();
   return DoWrite(bytes);
 }

@@ -39,10 +39,6 @@ class ObjectWriter {
   virtual ~ObjectWriter() = default;
   // io.disk_full, io.failed.
   Result<> Write(ByteView bytes);
-  // Takes over `update` in place of digest.Update(bytes): for who has more to digest at the same
-  // time (Sha256Stream::UpdateBoth). It must digest all of `bytes`.
-  using DigestUpdate = std::function<void(crypto::Sha256Stream& digest, ByteView bytes)>;
-  void DigestWith(DigestUpdate update) { update_ = std::move(update); }
   // Durable once this returns. An object that is there already is left as it is. Call once.
   Result<StoredObject> Commit();
 
@@ -52,7 +48,6 @@ class ObjectWriter {
 
  private:
   crypto::Sha256Stream digest_;
-  DigestUpdate update_;
   uint64_t size_ = 0;
 };
 

@@ -49,27 +49,12 @@ void PieceHasher::Update(ByteView bytes) {
     const size_t n = std::min<uint64_t>(bytes.size(), kDigestLeaf - in_leaf_);
     stream_.Update(bytes.first(n));
     bytes = bytes.subspan(n);
-    EndSlice(n);
+    in_leaf_ += n;
+    if (in_leaf_ == kDigestLeaf) {
+      leaves_.push_back(stream_.Finish());
+      in_leaf_ = 0;
+    }
   }
-}
-
-void PieceHasher::UpdateBeside(ByteView& content, crypto::Sha256Stream& other, ByteView bytes) {
-  while (!content.empty() && !bytes.empty()) {
-    if (in_leaf_ == 0) stream_.Update({&kLeafPrefix, 1});
-    const size_t n = std::min<uint64_t>({content.size(), bytes.size(), kDigestLeaf - in_leaf_});
-    crypto::Sha256Stream::UpdateBoth(stream_, content.first(n), other, bytes.first(n));
-    content = content.subspan(n);
-    bytes = bytes.subspan(n);
-    EndSlice(n);
-  }
-  other.Update(bytes);
-}
-
-void PieceHasher::EndSlice(size_t size) {
-  in_leaf_ += size;
-  if (in_leaf_ < kDigestLeaf) return;
-  leaves_.push_back(stream_.Finish());
-  in_leaf_ = 0;
 }
 
 std::vector<Digest> PieceHasher::Finish() {

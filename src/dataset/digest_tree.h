@@ -33,14 +33,9 @@ class TreeHasher {
 class PieceHasher {
  public:
   void Update(ByteView bytes);
-  // Digests all of `bytes` into `other` and at the same time as much of `content`, from its front;
-  // what is left of it stays there.
-  void UpdateBeside(ByteView& content, crypto::Sha256Stream& other, ByteView bytes);
   std::vector<Digest> Finish();  // then starts anew
 
  private:
-  void EndSlice(size_t size);
-
   crypto::Sha256Stream stream_;
   uint64_t in_leaf_ = 0;
   std::vector<Digest> leaves_;

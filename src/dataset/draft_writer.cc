@@ -183,20 +183,16 @@ class PartAcceptor {
       ASSIGN_OR_RETURN(
           object_, SealedObjectWriter::New(target_->store, target_->dek, target_->object_context,
                                            PaddedSize(header_.payload), header_.chunk_log2));
-      // Content and ciphertext are digested side by side, as the ciphertext comes out.
-      object_->DigestWith([this](crypto::Sha256Stream& digest, ByteView sealed) {
-        hasher_.UpdateBeside(undigested_, digest, sealed);
-      });
     }
     if (object_ != nullptr) piece.object_offset = static_cast<uint32_t>(object_->written());
+    PieceHasher hasher;
     while (rest > 0) {
       ASSIGN_OR_RETURN(const ByteView slice, source_.TakeSome(rest));
-      undigested_ = slice;
+      hasher.Update(slice);
       if (object_ != nullptr) TRY(object_->Write(slice));
-      hasher_.Update(std::exchange(undigested_, {}));
       rest -= slice.size();
     }
-    piece.leaves = hasher_.Finish();
+    piece.leaves = hasher.Finish();
     return {};
   }
 
@@ -206,8 +202,6 @@ class PartAcceptor {
   PartHeader header_;
   PartDigester digester_;
   std::unique_ptr<SealedObjectWriter> object_;
-  PieceHasher hasher_;
-  ByteView undigested_;  // of the slice under way
   Bytes records_;
   std::string last_path_;
   uint64_t payload_ = 0;

@@ -23,7 +23,6 @@ class SealedObjectWriter {
   // Zero bytes, for padding.
   Result<> Pad(uint64_t size);
   uint64_t written() const { return written_; }
-  void DigestWith(ObjectWriter::DigestUpdate update) { object_->DigestWith(std::move(update)); }
   Result<SealedObject> Finish();
 
  private:
