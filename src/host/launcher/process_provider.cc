@@ -210,6 +210,7 @@ class ProcessProvider : public CvmProvider {
     ASSIGN_OR_RETURN(UniqueFd document, MemoryFile(spec.launch_document));
     files.push_back(std::move(document));
     std::vector<int> fds;
+    fds.reserve(files.size());
     for (const UniqueFd& file : files) fds.push_back(file.get());
     return protocol::CreateChipGuest(config_.chip_socket, create, fds);
   }

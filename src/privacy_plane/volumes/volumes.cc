@@ -28,7 +28,7 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr milliseconds kMountTime{20'000};
 constexpr milliseconds kToolTime{90'000};
-constexpr milliseconds kEndTime{10'000};
+constexpr milliseconds kEndTime{3'000};     // what was acknowledged is durable already
 constexpr milliseconds kRetryPause{2'000};  // between tries to mount
 constexpr size_t kMaxLog = size_t{1} << 20;
 constexpr std::string_view kProbeFile = ".probe";
