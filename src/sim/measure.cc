@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 namespace cce::sim {
 namespace {
@@ -84,18 +82,6 @@ void Extend(protocol::ChipRegister& rtmr, const SealedFile& file) {
   rtmr = crypto::Sha384(input);
 }
 
-// The kernel refuses the seal while anything else holds one of the pages, as its own page
-// migration does for a moment (fs/memfd.c, memfd_wait_for_pins); it has no event for the end of it.
-Result<> Seal(int memfd) {
-  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-  constexpr int kTries = 50;
-  for (int i = 0; fcntl(memfd, F_ADD_SEALS, kSeals) != 0; ++i) {
-    if (errno != EBUSY || i == kTries) return FailErrno("sealing a memfd", errno);
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<SealedFile> SealFile(std::string role, int fd) {
@@ -108,7 +94,10 @@ Result<SealedFile> SealFile(std::string role, int fd) {
   SealedFile out{.role = std::move(role), .fd = {}};
   ASSIGN_OR_RETURN(out.size, CopyInto(writable.get(), fd));
   if (fchmod(writable.get(), 0555) != 0) return FailErrno("setting a memfd's mode", errno);
-  TRY(Seal(writable.get()));
+  constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (fcntl(writable.get(), F_ADD_SEALS, kSeals) != 0) {
+    return FailErrno("sealing a memfd", errno);
+  }
   const std::string self = "/proc/self/fd/" + std::to_string(writable.get());
   out.fd = UniqueFd(open(self.c_str(), O_RDONLY | O_CLOEXEC));
   if (!out.fd.valid()) return FailErrno("opening a sealed memfd", errno);
