@@ -73,7 +73,7 @@ SecretBytes HkdfExtract(ByteView salt, ByteView key) {
 }
 
 SecretBytes HkdfExpand(ByteView pseudorandom_key, ByteView info, size_t size) {
-  Require(size <= 255 * 32);
+  Require(size <= size_t{255} * 32);
   SecretBytes out(size);
   SecretBytes block(32);
   Bytes input;  // T(i-1) || info || i
