@@ -11,7 +11,7 @@ import tempfile
 import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-for folder in (ROOT, os.path.join(ROOT, "tests", "e2e")):
+for folder in (ROOT, os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "e2e")):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
