@@ -4,6 +4,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -32,7 +34,7 @@ spdlog::level::level_enum Level(LogLevel level) {
 constexpr std::string_view kLevelNames[] = {"debug", "info", "warn", "error"};
 
 void Write(LogLevel level, json::object line) {
-  spdlog::default_logger_raw()->log(Level(level), "{}", ToJson(line));
+  spdlog::default_logger_raw()->log(Level(level), "{}", ToJson(std::move(line)));
 }
 
 json::object Begin(LogLevel level, std::string_view event) {

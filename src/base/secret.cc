@@ -41,7 +41,7 @@ SecretBytes::SecretBytes(size_t size) : size_(size) {
 
 SecretBytes SecretBytes::CopyOf(ByteView bytes) {
   SecretBytes out(bytes.size());
-  if (!bytes.empty()) std::memcpy(out.data_, bytes.data(), bytes.size());
+  if (out.data_ != nullptr) std::memcpy(out.data_, bytes.data(), bytes.size());
   return out;
 }
 
