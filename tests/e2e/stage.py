@@ -128,13 +128,14 @@ class Stage(Scenario):
         return self.metrics()["cced_journal_entries"]
 
     def wait_until_quiet(self, pending=0, seconds=20):
-        """Until at most `pending` jobs are under way and the journal rests."""
+        """Until at most `pending` jobs are under way and the journal has rested for three looks at it."""
         end = time.monotonic() + seconds
-        size = -1
+        size, rested = -1, 0
         while time.monotonic() < end:
             counted = self.metrics()
             busy = sum(counted.get(f'cced_jobs{{state="{s}"}}', 0) for s in ("queued", "running"))
-            if busy <= pending and counted["cced_journal_entries"] == size:
+            rested = rested + 1 if busy <= pending and counted["cced_journal_entries"] == size else 0
+            if rested == 3:
                 return
             size = counted["cced_journal_entries"]
             time.sleep(0.1)
