@@ -28,7 +28,7 @@ import subprocess
 import tempfile
 
 from bench.reading import packages
-from tests.runner import find_vectors
+from tests.vectors import find_vectors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BENCH = os.path.join(ROOT, "build/bench/attest-bench")

@@ -10,6 +10,7 @@ import sys
 import time
 
 import fuzz_seeds
+from vectors import find_vectors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build")
@@ -181,13 +182,6 @@ def replay(count):
             continue
         code, output = captured([target, *folders], 300)
         count.add(os.path.relpath(target, ROOT), int(code == 0), int(code != 0), output=output)
-
-
-def find_vectors(given):
-    for candidate in (given, os.environ.get("CCE_VECTORS"), os.path.join(ROOT, "../shared/vectors")):
-        if candidate and os.path.isdir(candidate):
-            return os.path.abspath(candidate)
-    return None
 
 
 def main():

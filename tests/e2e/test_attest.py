@@ -6,8 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-
-from tests.runner import find_vectors
+from vectors import find_vectors
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CCE = os.path.join(os.environ.get("CCE_BUILD") or os.path.join(ROOT, "build"), "bin/cce")
