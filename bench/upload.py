@@ -7,7 +7,6 @@ The source lies in the page cache. Each round takes ours, age and cp in turn; a 
 
 import os
 import random
-import re
 import shutil
 import statistics
 import subprocess
@@ -15,7 +14,7 @@ import tempfile
 import time
 
 from bench.reading.packages import install
-from deploy.world.processes import Failed
+from deploy.world.processes import Failed, peak_memory
 from deploy.world.processes import run as run_program
 from deploy.world.scenario import Scenario
 from deploy.world.world import REPOSITORY, World, write
@@ -55,11 +54,6 @@ def cpu_of(pid):
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_of(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1)) * 1024
 
 
 def synced(arguments, target, **options):
@@ -209,7 +203,7 @@ def run_in(world, folder, rounds):
     provider = Provider(world)
     rows = big_file(provider, folder, rounds)
     rows += many_files(provider, folder)
-    rows.append({"name": "cced's peak memory", "unit": "MiB", "ours": round(peak_of(provider.cced) / (1 << 20)),
+    rows.append({"name": "cced's peak memory", "unit": "MiB", "ours": round(peak_memory(provider.cced) / (1 << 20)),
                  "target": "ours <= 256"})
     return rows
 

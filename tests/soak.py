@@ -26,7 +26,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from deploy.world.processes import Failed  # noqa: E402
+from deploy.world.processes import Failed, peak_memory  # noqa: E402
 from deploy.world.scenario import Scenario  # noqa: E402
 from deploy.world.world import World  # noqa: E402
 
@@ -160,11 +160,6 @@ class Mounted:
         os.close(self.start)
         self.process.wait(30)
         self.log.close()
-
-
-def peak_memory(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
 def forget_peak(pid):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -45,6 +46,12 @@ def interrupt_on_sigterm():
         raise KeyboardInterrupt("SIGTERM")
 
     return signal.signal(signal.SIGTERM, interrupt)
+
+
+def peak_memory(pid):
+    """The most that a process has held in memory at once, in bytes (VmHWM of proc(5))."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
 class Processes:

@@ -25,10 +25,16 @@ def make_world(**settings):
     return World(folder, build=os.environ.get("CCE_BUILD"), settings=settings)
 
 
-def run_world(world):
+def run_world(request, world):
     """Starts a world, gives its stage, ends it; its folder stays behind where a test failed."""
-    with world:
-        yield Stage(world)
+    try:
+        with world:
+            yield Stage(world)
+    finally:
+        if getattr(request.config, "cce_failed", False):
+            print(f"\nthe world's folder was kept: {world.folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(world.folder, ignore_errors=True)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -41,24 +47,10 @@ def pytest_runtest_makereport(item):
 @pytest.fixture(scope="session")
 def stage(request):
     """The shared world. Tests leave it as they found it: policy in force, store, launcher, journal."""
-    world = make_world()
-    try:
-        yield from run_world(world)
-    finally:
-        if getattr(request.config, "cce_failed", False):
-            print(f"\nthe world's folder was kept: {world.folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(world.folder, ignore_errors=True)
+    yield from run_world(request, make_world())
 
 
 @pytest.fixture(scope="module")
 def own_stage(request):
     """A world of one module alone, which may stop its daemons and damage their state."""
-    world = make_world(**getattr(request.module, "WORLD_SETTINGS", {}))
-    try:
-        yield from run_world(world)
-    finally:
-        if getattr(request.config, "cce_failed", False):
-            print(f"\nthe world's folder was kept: {world.folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(world.folder, ignore_errors=True)
+    yield from run_world(request, make_world(**getattr(request.module, "WORLD_SETTINGS", {})))

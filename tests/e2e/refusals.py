@@ -484,38 +484,34 @@ def assert_refused_fetch(stage, job):
     assert not os.path.exists(os.path.join(folder, "output"))
 
 
-@row("result", "fetched while people decide about it", "result.not_released", unchanged=(NO_RESULT,))
-def _(stage):
+def provoke_in_review(stage, refused):
+    """What `refused(job)` is told while a job waits for its review; then the review is ended."""
     from stage import code_in
     job = stage.job("cp /data/*/trial.csv /output/")
     stage.wait_for_review(job)
-    seen = Seen(code_in(stage.consumer.refused("job", "fetch", job, "--out", stage.results + "/none")), job)
+    seen = Seen(code_in(refused(job)), job)
     stage.owner.cce("review", "reject", stage.dataset, job, "--reason", "not for everybody")
     stage.ended(job)
     return seen
+
+
+@row("result", "fetched while people decide about it", "result.not_released", unchanged=(NO_RESULT,))
+def _(stage):
+    return provoke_in_review(stage, lambda job: stage.consumer.refused(
+        "job", "fetch", job, "--out", stage.results + "/none"))
 
 
 @row("result", "approved by a stranger", "signin.not_owner", unchanged=(NO_RESULT,))
 def _(stage):
-    from stage import code_in
-    job = stage.job("cp /data/*/trial.csv /output/")
-    stage.wait_for_review(job)
-    seen = Seen(code_in(stage.stranger.refused("review", "approve", stage.dataset, job, "--reason", "please")), job)
-    stage.owner.cce("review", "reject", stage.dataset, job, "--reason", "not for everybody")
-    stage.ended(job)
-    return seen
+    return provoke_in_review(stage, lambda job: stage.stranger.refused(
+        "review", "approve", stage.dataset, job, "--reason", "please"))
 
 
 @row("result", "approved by the consumer himself, a reviewer", "review.own_job", unchanged=(NO_RESULT,))
 def _(stage):
-    from stage import code_in
     with stage.policy(reviewers=json.dumps([stage.wallets["consumer"]])):
-        job = stage.job("cp /data/*/trial.csv /output/")
-        stage.wait_for_review(job)
-        seen = Seen(code_in(stage.consumer.refused("review", "approve", stage.dataset, job, "--reason", "mine")), job)
-        stage.owner.cce("review", "reject", stage.dataset, job, "--reason", "not for everybody")
-        stage.ended(job)
-    return seen
+        return provoke_in_review(stage, lambda job: stage.consumer.refused(
+            "review", "approve", stage.dataset, job, "--reason", "mine"))
 
 
 @row("result", "decided about after it was released", "review.not_waiting", unchanged=(JOURNAL,))

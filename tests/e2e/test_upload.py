@@ -14,7 +14,7 @@ import subprocess
 import tarfile
 
 import pytest
-from deploy.world.processes import free_port
+from deploy.world.processes import free_port, peak_memory
 from deploy.world.world import write
 from stage import code_in
 from wire_proxy import Proxy, make_certificate
@@ -278,11 +278,6 @@ def test_another_genuine_cced_gets_nothing(behind):
     finally:
         behind.proxy.target = behind.inner
         world.processes.stop("cced2")
-
-
-def peak_memory(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
 def test_memory_is_flat_whatever_is_uploaded_at_once(behind):

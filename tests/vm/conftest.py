@@ -1,6 +1,7 @@
-"""Makes guest.py importable wherever pytest is started."""
+"""Makes guest.py and the repository's packages importable wherever pytest is started."""
 
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(os.path.dirname(HERE))]

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 
+from deploy.world.processes import Failed, run
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(ROOT, ".cache", "vm")
 # The guest's kernel has its virtio drivers and FUSE built in: no module is needed.
@@ -37,20 +39,13 @@ poweroff -f
 """
 
 
-def run(args, **options):
-    done = subprocess.run(args, capture_output=True, text=True, check=False, **options)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(args)}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def mirror():
     """Where this machine gets Debian from."""
     for line in run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)"]).splitlines():
         uri, codename = line.split()
         if codename == "bookworm":
             return uri
-    raise RuntimeError("no suite bookworm among apt's sources; run apt-get update first")
+    raise Failed("no suite bookworm among apt's sources; run apt-get update first")
 
 
 def apt(suites, own_state):
