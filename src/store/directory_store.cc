@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace cce::store {
@@ -93,16 +94,29 @@ struct NewFile {
     fd.Reset();
     if (!temporary.empty()) ::unlinkat(root->get(), temporary.c_str(), 0);
   }
-  Result<> Write(ByteView bytes) const {
+  Result<> Write(ByteView bytes) {
     while (!bytes.empty()) {
       const ssize_t n = ::write(fd.get(), bytes.data(), bytes.size());
       if (n < 0) {
         if (errno == EINTR) continue;
+        if (errno == EINVAL && direct) {  // blocks larger than ours
+          SetDirect(false);
+          continue;
+        }
         return FailCall(guarded, "writing an object", errno);
       }
       bytes = bytes.subspan(static_cast<size_t>(n));
+      // A short write leaves its rest where no block begins.
+      if (direct && !bytes.empty()) SetDirect(false);
     }
     return {};
+  }
+  // Whether writes pass by the page cache: a wish. Off for good once it did not work.
+  void SetDirect(bool wanted) {
+    if (wanted == direct || (wanted && refused)) return;
+    const bool set = ::fcntl(fd.get(), F_SETFL, wanted ? O_DIRECT : 0) == 0;
+    if (set) direct = wanted;
+    refused = !set || !wanted;
   }
   Result<> Commit(const ObjectName& name);
 
@@ -110,6 +124,8 @@ struct NewFile {
   UniqueFd fd;
   std::string temporary;  // empty once renamed
   bool guarded = false;
+  bool direct = false;
+  bool refused = false;
 };
 
 Result<> NewFile::Commit(const ObjectName& name) {
@@ -137,23 +153,66 @@ Result<> NewFile::Commit(const ObjectName& name) {
   return {};
 }
 
-class FileWriter : public dataset::ObjectWriter {
+// Writes past the page cache: fresh pages of it cost more than all cryptography of an object does.
+// The end, which fills no block, and file systems that cannot do so take the ordinary way.
+class DirectWriter : public dataset::ObjectWriter {
  public:
-  FileWriter(std::shared_ptr<NewFile> file, Guard guard)
+  explicit DirectWriter(std::shared_ptr<NewFile> file) : file_(std::move(file)) {}
+
+ protected:
+  Result<> DoWrite(ByteView bytes) override {
+    if (!buffer_) buffer_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, kSize)));
+    if (!buffer_) return Fail("internal.unavailable", "out of memory");
+    while (!bytes.empty()) {
+      const size_t n = std::min(bytes.size(), kSize - used_);
+      std::copy_n(bytes.data(), n, buffer_.get() + used_);
+      used_ += n;
+      bytes = bytes.subspan(n);
+      if (used_ == kSize) TRY(Flush());
+    }
+    return {};
+  }
+  Result<> DoCommit(const ObjectName& name) override {
+    file_->SetDirect(false);
+    if (used_ > 0) TRY(Flush());
+    return file_->Commit(name);
+  }
+
+ private:
+  static constexpr size_t kAlignment = 4096;
+  static constexpr size_t kSize = size_t{1} << 20;
+  struct Free {
+    void operator()(uint8_t* bytes) const { std::free(bytes); }
+  };
+
+  Result<> Flush() {
+    if (used_ == kSize) file_->SetDirect(true);
+    TRY(file_->Write({buffer_.get(), used_}));
+    used_ = 0;
+    return {};
+  }
+
+  std::shared_ptr<NewFile> file_;
+  std::unique_ptr<uint8_t[], Free> buffer_;
+  size_t used_ = 0;
+};
+
+class GuardedWriter : public dataset::ObjectWriter {
+ public:
+  GuardedWriter(std::shared_ptr<NewFile> file, Guard guard)
       : file_(std::move(file)), guard_(std::move(guard)) {}
-  ~FileWriter() override {
-    if (guard_) guard_->Post([file = std::move(file_)] {});
+  ~GuardedWriter() override {
+    guard_->Post([file = std::move(file_)] {});
   }
 
  protected:
   Result<> DoWrite(ByteView bytes) override {
-    if (!guard_) return file_->Write(bytes);
     Append(pending_, bytes);
     return pending_.size() < kGuardedWrite ? Result<>() : Flush();
   }
   Result<> DoCommit(const ObjectName& name) override {
     if (!pending_.empty()) TRY(Flush());
-    return RunCall(guard_, [file = file_, name] { return file->Commit(name); });
+    return guard_->Run([file = file_, name] { return file->Commit(name); });
   }
 
  private:
@@ -168,7 +227,7 @@ class FileWriter : public dataset::ObjectWriter {
 
   std::shared_ptr<NewFile> file_;
   const Guard guard_;
-  Bytes pending_;  // guarded: written a mebibyte at a time
+  Bytes pending_;  // written a mebibyte at a time
 };
 
 // Calls `visit(name)` for every entry of `folder` below `root`, but "." and "..".
@@ -258,7 +317,8 @@ Result<std::unique_ptr<dataset::ObjectWriter>> DirectoryStore::NewObject(uint64_
     file->temporary = temporary;
     return {};
   }));
-  return std::make_unique<FileWriter>(file, options_.guard);
+  if (options_.guard) return std::make_unique<GuardedWriter>(file, options_.guard);
+  return std::make_unique<DirectWriter>(file);
 }
 
 Result<> DirectoryStore::Remove(const ObjectName& name) {

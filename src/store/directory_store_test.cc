@@ -62,6 +62,27 @@ TEST_P(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
   EXPECT_EQ(AsText(part), "text");
 }
 
+TEST_P(DirectoryStoreTest, KeepsObjectsOfEverySizeHoweverTheyAreWritten) {
+  constexpr size_t kMebibyte = size_t{1} << 20;
+  const Bytes content = crypto::RandomBytes(3 * kMebibyte + 5);
+  for (const size_t size : {kMebibyte - 1, kMebibyte, kMebibyte + 1, 2 * kMebibyte,
+                            2 * kMebibyte + 4096, 3 * kMebibyte + 5}) {
+    for (const size_t slice : {size_t{65552}, size_t{1} << 20, size}) {
+      const auto writer = store_->NewObject(size).value();
+      for (size_t at = 0; at < size; at += slice) {
+        ASSERT_TRUE(writer->Write(ByteView(content).subspan(at, std::min(slice, size - at))));
+      }
+      const auto stored = writer->Commit().value();
+      const auto reader = store_->Open(stored.name).value();
+      ASSERT_EQ(reader->size(), size);
+      Bytes read(size);
+      ASSERT_TRUE(reader->ReadAt(0, read));
+      EXPECT_EQ(crypto::Sha256(read), stored.name) << size << " in slices of " << slice;
+      ASSERT_TRUE(store_->Remove(stored.name));
+    }
+  }
+}
+
 TEST_P(DirectoryStoreTest, PuttingTwiceKeepsOneObjectAndNothingElse) {
   const auto first = dataset::PutObject(*store_, AsBytes("same")).value();
   const auto second = dataset::PutObject(*store_, AsBytes("same")).value();
