@@ -54,11 +54,7 @@ class Builder {
       if (document.kind != DocumentKind::kRootCrl) AdoptRootCrl();
       out.ok = DocumentItself(document, out.facts) && checks_.ok();
     }
-    out.facts.root = out_.root;
-    out.facts.development = out_.development;
-    out.facts.from = out_.window.from;
-    out.facts.until = out_.window.until;
-    out.group = std::move(checks_).Finish();
+    out.Conclude(out_, std::move(checks_).Finish());
     return out;
   }
 

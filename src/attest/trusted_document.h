@@ -10,6 +10,16 @@ struct TrustedDocument {
   Check group;
   bool ok = false;
   DocumentFacts facts;  // meaningless unless ok
+
+  // `chain`: what its issuers came to (SnpTrust, TdxTrust).
+  template <typename Trust>
+  void Conclude(const Trust& chain, Check all) {
+    facts.root = chain.root;
+    facts.development = chain.development;
+    facts.from = chain.window.from;
+    facts.until = chain.window.until;
+    group = std::move(all);
+  }
 };
 
 }  // namespace cce::attest

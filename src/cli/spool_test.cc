@@ -44,8 +44,8 @@ TEST_F(SpoolTest, TakesTarInAnyOrder) {
 
   const auto plan =
       Must(dataset::UploadPlan::FromSpool(std::move(spooled.file), std::move(spooled.entries)));
-  EXPECT_EQ(plan.counts(), (dataset::ContentCounts{
-                               .files = 6, .folders = 3, .links = 1, .bytes = 1 + 6 + 6 + 1 + 6}));
+  EXPECT_EQ(plan.counts(),
+            (ContentCounts{.files = 6, .folders = 3, .links = 1, .bytes = 1 + 6 + 6 + 1 + 6}));
   const auto reader = Must(plan.OpenPart(0, {}));
   Bytes wire(reader->wire_size());
   EXPECT_EQ(Must(reader->Read(wire)), wire.size());

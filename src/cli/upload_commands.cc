@@ -70,12 +70,10 @@ Result<dataset::Receipt> CheckReply(const Client& client, const UploadState& sta
       const Bytes payload,
       crypto::DsseVerify(reply.receipt, dataset::kReceiptPayloadType, client.identity_key()));
   ASSIGN_OR_RETURN(const dataset::Receipt receipt, dataset::ReceiptFromJson(AsText(payload)));
-  const protocol::ContentCountsMessage& counts = state.complete->counts;
   const bool same = receipt.dataset == state.dataset && receipt.draft == state.draft &&
                     receipt.snapshot == reply.snapshot && receipt.salt == state.salt &&
-                    receipt.root == state.complete->root && receipt.counts.files == counts.files &&
-                    receipt.counts.folders == counts.folders &&
-                    receipt.counts.links == counts.links && receipt.counts.bytes == counts.bytes;
+                    receipt.root == state.complete->root &&
+                    receipt.counts == state.complete->counts;
   if (!same) return Fail("dataset.receipt_mismatch", "the receipt is about something else");
   return receipt;
 }
@@ -210,10 +208,10 @@ Result<Answer> Upload(const Settings& settings, const Options& options) {
     return UploadParts(client, state, status, plan, upload);
   };
   ASSIGN_OR_RETURN(const UploadOutcome outcome, WithToken(settings, client, states, state, send));
-  const dataset::ContentCounts& counts = plan.counts();
+  const ContentCounts& counts = plan.counts();
   CompleteUpload complete;
   ASSIGN_OR_RETURN(complete.root, plan.Root(state.salt));
-  complete.counts = {counts.files, counts.folders, counts.links, counts.bytes};
+  complete.counts = counts;
   state.complete = complete;
   TRY(states.Save(state));
   const std::string sent = std::to_string(counts.files) + " files, " + FormatBytes(counts.bytes) +

@@ -22,12 +22,9 @@ std::string EncodeUploadState(const UploadState& s) {
                     {"token_expires_at", s.token_expires_at}};
   if (s.base) root["base"] = ToHex(*s.base);
   if (s.complete) {
-    const protocol::ContentCountsMessage& c = s.complete->counts;
-    root["complete"] = json::object{{"root", ToHex(s.complete->root)},
-                                    {"files", c.files},
-                                    {"folders", c.folders},
-                                    {"links", c.links},
-                                    {"bytes", c.bytes}};
+    json::object complete = ToJsonObject(s.complete->counts);
+    complete["root"] = ToHex(s.complete->root);
+    root["complete"] = std::move(complete);
   }
   return ToToml(root);
 }
@@ -48,10 +45,7 @@ Result<UploadState> ReadUploadState(const Document& document) {
     Fields c = f.Object("complete");
     CompleteUpload& complete = s.complete.emplace();
     complete.root = protocol::HexField<32>(c, "root");
-    complete.counts = {.files = c.Uint("files", {}),
-                       .folders = c.Uint("folders", {}),
-                       .links = c.Uint("links", {}),
-                       .bytes = c.Uint("bytes", {})};
+    complete.counts = ReadContentCounts(c);
   }
   TRY(f.Finish());
   return s;

@@ -15,7 +15,7 @@ namespace cce::cli {
 // All that finalize needs.
 struct CompleteUpload {
   protocol::Digest32 root{};
-  protocol::ContentCountsMessage counts;
+  ContentCounts counts;
 };
 
 struct UploadState {

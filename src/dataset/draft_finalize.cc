@@ -230,11 +230,6 @@ Result<std::vector<PartReceipt>> InOrder(std::vector<PartReceipt> receipts) {
   return receipts;
 }
 
-std::string ShowCounts(const ContentCounts& c) {
-  return std::to_string(c.files) + " files, " + std::to_string(c.folders) + " folders, " +
-         std::to_string(c.links) + " links, " + std::to_string(c.bytes) + " bytes";
-}
-
 }  // namespace
 
 Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& receipts,
@@ -280,8 +275,8 @@ Result<SnapshotInfo> DraftWriter::Finalize(const std::vector<PartReceipt>& recei
   info.root = merger.root();
   if (!(info.counts == request.counts)) {
     return Fail(MakeError("upload.count_mismatch", "the parts hold another number of entries")
-                    .Expected(ShowCounts(request.counts))
-                    .Found(ShowCounts(info.counts)));
+                    .Expected(ShowContentCounts(request.counts))
+                    .Found(ShowContentCounts(info.counts)));
   }
   if (info.root != request.root) {
     return Fail(MakeError("dataset.root_mismatch", "the parts give another root than the client's")

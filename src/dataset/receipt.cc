@@ -52,11 +52,6 @@ Result<> ReadAll(const UploadPlan& plan, unsigned threads) {
   return outcome;
 }
 
-std::string Show(const ContentCounts& c) {
-  return std::to_string(c.files) + " files, " + std::to_string(c.folders) + " folders, " +
-         std::to_string(c.links) + " links, " + std::to_string(c.bytes) + " bytes";
-}
-
 }  // namespace
 
 std::string ReceiptToJson(const Receipt& receipt) {
@@ -85,10 +80,7 @@ Result<Receipt> ReceiptFromJson(std::string_view text) {
   receipt.draft = HexMember<16>(fields, "draft");
   receipt.snapshot = HexMember<32>(fields, "snapshot");
   receipt.epoch = static_cast<uint32_t>(fields.Uint("epoch", {.max = UINT32_MAX}));
-  receipt.counts.files = fields.Uint("files", {});
-  receipt.counts.folders = fields.Uint("folders", {});
-  receipt.counts.links = fields.Uint("links", {});
-  receipt.counts.bytes = fields.Uint("bytes", {});
+  receipt.counts = ReadContentCounts(fields);
   receipt.salt = HexMember<32>(fields, "salt");
   receipt.root = HexMember<32>(fields, "root");
   const std::string time = fields.String("time", {.max = 64});
@@ -101,8 +93,8 @@ Result<> CheckReceipt(const std::string& path, const Receipt& receipt, unsigned 
   ASSIGN_OR_RETURN(const UploadPlan plan, UploadPlan::Scan(path));
   if (!(plan.counts() == receipt.counts)) {
     return Fail(MakeError("dataset.receipt_mismatch", "the folder holds another number of entries")
-                    .Expected(Show(receipt.counts))
-                    .Found(Show(plan.counts())));
+                    .Expected(ShowContentCounts(receipt.counts))
+                    .Found(ShowContentCounts(plan.counts())));
   }
   TRY(ReadAll(plan, std::clamp(threads, 1u, 64u)));
   ASSIGN_OR_RETURN(const Digest root, plan.Root(receipt.salt));

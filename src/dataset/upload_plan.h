@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "base/content_counts.h"
 #include "base/file.h"
 #include "dataset/part_wire.h"
 
@@ -37,14 +38,6 @@ struct SpooledEntry {
   Attributes attributes;
   std::string target;  // of a link
   uint64_t at = 0;     // of a file's content
-};
-
-struct ContentCounts {
-  uint64_t files = 0;
-  uint64_t folders = 0;
-  uint64_t links = 0;
-  uint64_t bytes = 0;  // of files
-  bool operator==(const ContentCounts&) const = default;
 };
 
 // Streams one part. Not thread-safe.

@@ -39,16 +39,8 @@ std::string HonestSvg() {
   return out + "</svg>\n";
 }
 
-class Gate : public testing::Test {
+class Gate : public CohortTest {
  protected:
-  static void SetUpTestSuite() {
-    people_ = new Cohort(2000);
-    index_ = new LeakIndex(IndexOf(people_->Csv()));
-  }
-  static void TearDownTestSuite() {
-    delete index_;
-    delete people_;
-  }
   static GateReport Text(std::string_view text, ViewKind kind = ViewKind::kText) {
     return ReviewOne(*index_, {TextView("out.txt", kind, text)});
   }
@@ -56,8 +48,6 @@ class Gate : public testing::Test {
     return report.decision == Decision::kNeedsHuman && Find(report, cls) != nullptr;
   }
   static const std::vector<std::string>& Row(size_t i) { return people_->rows[i]; }
-  static inline Cohort* people_;
-  static inline LeakIndex* index_;
 };
 
 TEST_F(Gate, HonestOutputPasses) {

@@ -113,6 +113,21 @@ inline LeakIndex IndexOf(const std::string& csv, LeakIndexOptions options = {}) 
   return std::move(*builder->Finish());
 }
 
+// A cohort of 2000 people and its index, made once for all tests of a fixture.
+class CohortTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    people_ = new Cohort(2000);
+    index_ = new LeakIndex(IndexOf(people_->Csv()));
+  }
+  static void TearDownTestSuite() {
+    delete index_;
+    delete people_;
+  }
+  static inline Cohort* people_;
+  static inline LeakIndex* index_;
+};
+
 inline View TextView(std::string name, ViewKind kind, std::string_view text) {
   return View{.chain = {std::move(name)}, .kind = kind, .bytes = ToBytes(text)};
 }

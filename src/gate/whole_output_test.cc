@@ -19,16 +19,8 @@ std::string TestFile(const std::string& name) {
   return text.value_or("");
 }
 
-class WholeOutput : public testing::Test {
+class WholeOutput : public CohortTest {
  protected:
-  static void SetUpTestSuite() {
-    people_ = new Cohort(2000);
-    index_ = new LeakIndex(IndexOf(people_->Csv()));
-  }
-  static void TearDownTestSuite() {
-    delete index_;
-    delete people_;
-  }
   // The packed output: our folder first, then `files`.
   static Bytes Output(std::string_view printed, const Files& files, std::string_view warned = "",
                       std::string_view omitted = "") {
@@ -52,8 +44,6 @@ class WholeOutput : public testing::Test {
     EXPECT_LT(report.score, 0.3);
     EXPECT_TRUE(ListOutput(GATE_DECODER, tar));
   }
-  static inline Cohort* people_;
-  static inline LeakIndex* index_;
 };
 
 TEST_F(WholeOutput, TheDemosResultPasses) {

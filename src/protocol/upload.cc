@@ -1,24 +1,6 @@
 #include "protocol/upload.h"
 
 namespace cce::protocol {
-namespace {
-
-json::object CountsToJson(const ContentCountsMessage& counts) {
-  return {{"files", counts.files},
-          {"folders", counts.folders},
-          {"links", counts.links},
-          {"bytes", counts.bytes}};
-}
-
-ContentCountsMessage ReadCounts(Fields f) {
-  return {.files = f.Uint("files", {}),
-          .folders = f.Uint("folders", {}),
-          .links = f.Uint("links", {}),
-          .bytes = f.Uint("bytes", {})};
-}
-
-}  // namespace
-
 json::object ToJsonObject(const DraftStatus& status) {
   json::array parts;
   for (const DraftStatus::Part& part : status.parts) {
@@ -57,7 +39,7 @@ Result<DraftStatus> ReadDraftStatus(std::string_view text) {
 json::object ToJsonObject(const FinalizeMessage& message) {
   return {{"salt", ToHex(message.salt)},
           {"root", ToHex(message.root)},
-          {"counts", CountsToJson(message.counts)}};
+          {"counts", cce::ToJsonObject(message.counts)}};
 }
 
 Result<FinalizeMessage> ReadFinalizeMessage(std::string_view text) {
@@ -66,7 +48,7 @@ Result<FinalizeMessage> ReadFinalizeMessage(std::string_view text) {
   FinalizeMessage message;
   message.salt = HexField<32>(f, "salt");
   message.root = HexField<32>(f, "root");
-  message.counts = ReadCounts(f.Object("counts"));
+  message.counts = ReadContentCounts(f.Object("counts"));
   TRY(f.Finish());
   return message;
 }
@@ -90,7 +72,7 @@ json::object ToJsonObject(const DatasetInfo& info) {
   for (const DatasetInfo::Snapshot& snapshot : info.snapshots) {
     snapshots.push_back(json::object{{"id", ToHex(snapshot.id)},
                                      {"time", snapshot.time},
-                                     {"counts", CountsToJson(snapshot.counts)},
+                                     {"counts", cce::ToJsonObject(snapshot.counts)},
                                      {"leak_index", snapshot.leak_index}});
   }
   return {{"dataset", AddressText(info.dataset)},  {"owner", AddressText(info.owner)},
@@ -112,7 +94,7 @@ Result<DatasetInfo> ReadDatasetInfo(std::string_view text) {
     DatasetInfo::Snapshot& snapshot = info.snapshots.emplace_back();
     snapshot.id = HexField<32>(item, "id");
     snapshot.time = static_cast<UnixSeconds>(item.Uint("time", {.max = INT64_MAX}));
-    snapshot.counts = ReadCounts(item.Object("counts"));
+    snapshot.counts = ReadContentCounts(item.Object("counts"));
     snapshot.leak_index = item.Bool("leak_index");
   }
   TRY(f.Finish());

@@ -10,14 +10,11 @@
 #include <optional>
 #include <vector>
 
+#include "base/content_counts.h"
 #include "protocol/dataset_policy.h"
 #include "protocol/sign_in.h"
 
 namespace cce::protocol {
-
-struct ContentCountsMessage {
-  uint64_t files = 0, folders = 0, links = 0, bytes = 0;
-};
 
 // The snapshot whose files need not be sent again, and the key of the list of them.
 struct DraftBase {
@@ -41,7 +38,7 @@ Result<DraftStatus> ReadDraftStatus(std::string_view text);
 struct FinalizeMessage {
   ByteArray<32> salt{};
   Digest32 root{};
-  ContentCountsMessage counts;
+  ContentCounts counts;
 };
 json::object ToJsonObject(const FinalizeMessage& message);
 Result<FinalizeMessage> ReadFinalizeMessage(std::string_view text);
@@ -62,7 +59,7 @@ struct DatasetInfo {
   struct Snapshot {
     SnapshotId id{};
     UnixSeconds time = 0;
-    ContentCountsMessage counts;
+    ContentCounts counts;
     bool leak_index = false;  // built: outputs can be judged without people
   };
   std::vector<Snapshot> snapshots;  // oldest first

@@ -66,7 +66,7 @@ std::string AwaitEnd(int signals) {
 
 // Ends the process when the mount is gone, the parent is gone or a signal came. Requests under way
 // end with the process: a reader gets an error, never waits for a dead mount.
-[[noreturn]] void Serve(Mount& mount, const dataset::ContentCounts& counts, int signals,
+[[noreturn]] void Serve(Mount& mount, const ContentCounts& counts, int signals,
                         StatusReporter& status) {
   std::atomic<bool> ending = false;
   const std::jthread watcher([&] {

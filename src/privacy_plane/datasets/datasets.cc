@@ -59,17 +59,6 @@ Result<protocol::DatasetPolicy> CheckDocument(const Tables& tables, const Datase
   return policy;
 }
 
-protocol::ContentCountsMessage ToMessage(const dataset::ContentCounts& counts) {
-  return {counts.files, counts.folders, counts.links, counts.bytes};
-}
-
-dataset::ContentCounts FromMessage(const protocol::ContentCountsMessage& counts) {
-  return {.files = counts.files,
-          .folders = counts.folders,
-          .links = counts.links,
-          .bytes = counts.bytes};
-}
-
 }  // namespace
 
 Result<> Datasets::CheckFirstPolicy(const DatasetId& dataset, const Wallet& signer,
@@ -125,7 +114,7 @@ Result<protocol::DatasetInfo> Datasets::Info(const DatasetId& id) const {
       if (!snapshot.live()) continue;
       info.snapshots.push_back({.id = snapshot_id,
                                 .time = snapshot.time,
-                                .counts = ToMessage(snapshot.counts),
+                                .counts = snapshot.counts,
                                 .leak_index = snapshot.leak_index.has_value()});
     }
     std::ranges::sort(info.snapshots, {}, &protocol::DatasetInfo::Snapshot::time);
@@ -232,10 +221,9 @@ Result<protocol::FinalizeReply> Datasets::Finalize(const TokenRecord& token,
   const dataset::DraftWriter writer(*store, draft.dataset, draft.id, draft.epoch, dek);
   ASSIGN_OR_RETURN(
       const dataset::SnapshotInfo info,
-      writer.Finalize(
-          receipts,
-          {.salt = message.salt, .root = message.root, .counts = FromMessage(message.counts)},
-          [&](const SnapshotId& base) { return FindBase(draft, base); }));
+      writer.Finalize(receipts,
+                      {.salt = message.salt, .root = message.root, .counts = message.counts},
+                      [&](const SnapshotId& base) { return FindBase(draft, base); }));
   SnapshotRecord snapshot{.id = info.snapshot,
                           .epoch = draft.epoch,
                           .counts = info.counts,

@@ -9,13 +9,6 @@ namespace {
 
 using protocol::AddressText;
 
-json::object Counts(const dataset::ContentCounts& counts) {
-  return {{"files", counts.files},
-          {"folders", counts.folders},
-          {"links", counts.links},
-          {"bytes", counts.bytes}};
-}
-
 std::string_view StateOf(const SnapshotRecord& snapshot) {
   if (snapshot.deleted) return "deleted";
   return snapshot.successor ? "rotated" : "live";
@@ -44,7 +37,7 @@ json::object Snapshot(const SnapshotRecord& s) {
                    {"state", StateOf(s)},
                    {"time", s.time},
                    {"epoch", s.epoch},
-                   {"counts", Counts(s.counts)},
+                   {"counts", ToJsonObject(s.counts)},
                    {"objects", s.objects.size()},
                    {"sealed_bytes", SealedBytes(s)},
                    {"index_bytes", s.index_size},

@@ -47,8 +47,7 @@ Result<Step> Verification::IndexDamaged(const Error& error) {
   LogError(LogLevel::kError, "verify.damage", error, {{"snapshot", ToHex(snapshot_)}});
   DamageRecord damage{.object = snapshot_, .code = error.code};
   core_.state->Read([&](const Tables& tables) {
-    const dataset::ContentCounts& counts =
-        tables.datasets.at(dataset_).snapshots.at(snapshot_).counts;
+    const ContentCounts& counts = tables.datasets.at(dataset_).snapshots.at(snapshot_).counts;
     damage.path_count = counts.files + counts.folders + counts.links;
   });
   TRY(core_.state->Transact([&](const Tables&) -> Result<std::vector<Entry>> {

@@ -6,20 +6,6 @@ namespace {
 using protocol::AddressText;
 using protocol::HexField;
 
-json::object ToJsonObject(const dataset::ContentCounts& counts) {
-  return {{"files", counts.files},
-          {"folders", counts.folders},
-          {"links", counts.links},
-          {"bytes", counts.bytes}};
-}
-
-dataset::ContentCounts ReadCounts(Fields f) {
-  return {.files = f.Uint("files", {}),
-          .folders = f.Uint("folders", {}),
-          .links = f.Uint("links", {}),
-          .bytes = f.Uint("bytes", {})};
-}
-
 Result<DraftRecord*> FindDraft(Tables& tables, const DraftId& id) {
   const auto it = tables.drafts.find(id);
   if (it == tables.drafts.end()) {
@@ -148,7 +134,7 @@ json::object ToJsonObject(const SnapshotRecord& snapshot) {
   }
   return {{"snapshot", ToHex(snapshot.id)},
           {"epoch", snapshot.epoch},
-          {"counts", ToJsonObject(snapshot.counts)},
+          {"counts", cce::ToJsonObject(snapshot.counts)},
           {"root", ToHex(snapshot.root)},
           {"index_size", snapshot.index_size},
           {"receipt", snapshot.receipt},
@@ -160,7 +146,7 @@ SnapshotRecord ReadSnapshot(Fields& f) {
   SnapshotRecord snapshot;
   snapshot.id = HexField<32>(f, "snapshot");
   snapshot.epoch = ReadU32Field(f, "epoch");
-  snapshot.counts = ReadCounts(f.Object("counts"));
+  snapshot.counts = ReadContentCounts(f.Object("counts"));
   snapshot.root = HexField<32>(f, "root");
   snapshot.index_size = f.Uint("index_size", {});
   snapshot.receipt = f.String("receipt", {.max = 65536});
@@ -258,15 +244,19 @@ Result<bool> ApplyDatasetEntry(Tables& tables, uint64_t seq, std::string_view ty
     TRY(ApplyPolicySet(tables, seq, f));
     return true;
   }
-  using Applier = Result<> (*)(Tables&, Fields&);
-  static const std::map<std::string_view, Applier> kAppliers = {
+  static const Appliers kAppliers = {
       {"epoch.opened", ApplyEpochOpened},        {"token.issued", ApplyTokenIssued},
       {"token.revoked", ApplyTokenRevoked},      {"draft.opened", ApplyDraftOpened},
       {"part.accepted", ApplyPartAccepted},      {"snapshot.finalized", ApplySnapshotFinalized},
       {"leak_index.built", ApplyLeakIndexBuilt},
   };
-  const auto applier = kAppliers.find(type);
-  if (applier == kAppliers.end()) return false;
+  return ApplyByType(kAppliers, tables, type, entry);
+}
+
+Result<bool> ApplyByType(const Appliers& appliers, Tables& tables, std::string_view type,
+                         const json::object& entry) {
+  const auto applier = appliers.find(type);
+  if (applier == appliers.end()) return false;
   Fields f(entry, std::string(type));
   TRY(applier->second(tables, f));
   return true;

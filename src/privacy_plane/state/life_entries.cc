@@ -289,8 +289,7 @@ Entry DatasetDeleted(const SignedOrder& order, std::string_view receipt) {
 }
 
 Result<bool> ApplyLifeEntry(Tables& tables, std::string_view type, const json::object& entry) {
-  using Applier = Result<> (*)(Tables&, Fields&);
-  static const std::map<std::string_view, Applier> kAppliers = {
+  static const Appliers kAppliers = {
       {"epoch.destroyed", ApplyEpochDestroyed},
       {"draft.abandoned", ApplyDraftAbandoned},
       {"drafts.abandoned", ApplyDraftsAbandoned},
@@ -304,11 +303,7 @@ Result<bool> ApplyLifeEntry(Tables& tables, std::string_view type, const json::o
       {"snapshot.deleted", ApplySnapshotDeleted},
       {"dataset.deleted", ApplyDatasetDeleted},
   };
-  const auto applier = kAppliers.find(type);
-  if (applier == kAppliers.end()) return false;
-  Fields f(entry, std::string(type));
-  TRY(applier->second(tables, f));
-  return true;
+  return ApplyByType(kAppliers, tables, type, entry);
 }
 
 }  // namespace cce::privacy_plane

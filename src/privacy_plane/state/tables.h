@@ -52,7 +52,7 @@ struct VerificationRecord {
 struct SnapshotRecord {
   SnapshotId id{};
   uint32_t epoch = 1;
-  dataset::ContentCounts counts;
+  ContentCounts counts;
   Digest32 root{};
   std::vector<dataset::StoredObject> objects;  // content objects; the index is `id` itself
   uint64_t index_size = 0;
