@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace cce {
@@ -96,6 +97,44 @@ class SigpipeBlock {
  private:
   sigset_t pipe_;
   sigset_t before_;
+};
+
+constexpr std::chrono::milliseconds kAskAgain{20};
+
+// When the child must end and what has been done about it.
+class Ending {
+ public:
+  explicit Ending(const RunOptions& options)
+      : options_(options), next_(SteadyClock::now() + options.deadline) {}
+
+  // For poll.
+  int Left() const { return Remaining(next_); }
+  // What to watch; nothing once the child's end has begun.
+  std::vector<pollfd> StopFds() const {
+    std::vector<pollfd> out;
+    if (begun_) return out;
+    for (const int fd : options_.stop_fds) out.push_back({fd, POLLIN, 0});
+    return out;
+  }
+  // Does what is due. True: the child is to be killed.
+  bool Advance(bool stop, RunOutcome& outcome) {
+    const SteadyClock::time_point now = SteadyClock::now();
+    if (!stop && now < next_) return false;
+    if (!std::exchange(begun_, true)) {
+      outcome.stopped = stop;
+      outcome.timed_out = !stop;
+      last_ = options_.end_child ? now + options_.grace : now;
+    }
+    if (now >= last_) return true;
+    next_ = options_.end_child() ? last_ : std::min(last_, now + kAskAgain);
+    return false;
+  }
+
+ private:
+  const RunOptions& options_;
+  SteadyClock::time_point next_;
+  SteadyClock::time_point last_;
+  bool begun_ = false;
 };
 
 std::string LastLine(ByteView bytes) {
@@ -221,26 +260,25 @@ Result<RunOutcome> RunProgram(const std::vector<std::string>& argv, const RunOpt
   err.write_end.Reset();
 
   RunOutcome result;
-  SteadyClock::time_point deadline = SteadyClock::now() + options.deadline;
+  Ending ending(options);
   ByteView rest = options.input;
   bool out_open = true;
   bool err_open = true;
   // Ends when the child has: a grandchild that keeps a pipe open does not hold this up.
   bool child_alive = true;
   while (child_alive || out_open || err_open) {
-    pollfd fds[4] = {{out_open ? out.read_end.get() : -1, POLLIN, 0},
-                     {err_open ? err.read_end.get() : -1, POLLIN, 0},
-                     {in.write_end.get(), POLLOUT, 0},
-                     {child_alive ? child.pidfd() : -1, POLLIN, 0}};
-    const int ready = poll(fds, 4, child_alive ? Remaining(deadline) : 0);
+    std::vector<pollfd> fds = {{out_open ? out.read_end.get() : -1, POLLIN, 0},
+                               {err_open ? err.read_end.get() : -1, POLLIN, 0},
+                               {in.write_end.get(), POLLOUT, 0},
+                               {child_alive ? child.pidfd() : -1, POLLIN, 0}};
+    const std::vector<pollfd> stops = ending.StopFds();
+    fds.insert(fds.end(), stops.begin(), stops.end());
+    const int ready = poll(fds.data(), fds.size(), child_alive ? ending.Left() : 0);
     if (ready < 0 && errno != EINTR) return FailErrno("poll", errno);
     if (ready == 0 && !child_alive) break;
-    if (child_alive && SteadyClock::now() >= deadline) {
-      if (!std::exchange(result.timed_out, true) && options.at_deadline) {
-        options.at_deadline();
-        deadline += options.grace;
-        continue;
-      }
+    const bool stop = ready > 0 && std::any_of(fds.begin() + 4, fds.end(),
+                                               [](const pollfd& fd) { return fd.revents != 0; });
+    if (child_alive && fds[3].revents == 0 && ending.Advance(stop, result)) {
       child.Signal(SIGKILL);
       child.Wait(std::chrono::milliseconds(-1));
       child_alive = false;

@@ -61,21 +61,24 @@ struct RunOptions {
   size_t max_stderr = 64 << 10;
   std::chrono::milliseconds deadline{60'000};
   std::vector<int> more_fds;  // descriptors 3, 4, ... of the child
-  // Called at the deadline in place of the kill, which then comes `grace` later: for a child that
-  // must be ended in a way of its own.
-  std::function<void()> at_deadline;
+  // Readable (poll): the child is ended at once, as at the deadline.
+  std::vector<int> stop_fds;
+  // Called in place of the kill, which then comes `grace` later: for a child that must be ended in
+  // a way of its own. False: that is not possible yet; it is called again.
+  std::function<bool()> end_child;
   std::chrono::milliseconds grace{10'000};
 };
 
 struct RunOutcome {
   int exit_code = -1;      // 0..255, or -1 where a signal ended it
   int signal = 0;          // the signal, else 0
-  bool timed_out = false;  // killed at the deadline
+  bool timed_out = false;  // ended at the deadline
+  bool stopped = false;    // ended over one of the stop_fds
   Bytes stdout_bytes;
   Bytes stderr_bytes;
   bool stdout_cut = false;  // more was printed than kept
   bool stderr_cut = false;
-  bool ok() const { return exit_code == 0 && !timed_out; }
+  bool ok() const { return exit_code == 0 && !timed_out && !stopped; }
 };
 
 // Runs a child to its end. An exit code other than 0 is not an error here. Errors: io.*.

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
 namespace cce {
 namespace {
 
@@ -83,12 +85,54 @@ TEST(Subprocess, LetsTheCallerEndTheChildAtTheDeadline) {
   UniqueFd reader(fds[0]);
   UniqueFd writer(fds[1]);
   options.more_fds = {reader.get()};
-  options.at_deadline = [&] { EXPECT_EQ(write(writer.get(), "go\n", 3), 3); };
+  int calls = 0;
+  options.end_child = [&] {
+    if (++calls < 3) return false;
+    EXPECT_EQ(write(writer.get(), "go\n", 3), 3);
+    return true;
+  };
   auto r = Shell("read word <&3; echo $word; exit 7", options);
   ASSERT_TRUE(r);
   EXPECT_TRUE(r->timed_out);
+  EXPECT_EQ(calls, 3);
   EXPECT_EQ(r->exit_code, 7);
   EXPECT_EQ(AsText(r->stdout_bytes), "go\n");
+}
+
+TEST(Subprocess, EndsTheChildWhenItIsToStop) {
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  UniqueFd reader(fds[0]);
+  UniqueFd writer(fds[1]);
+  RunOptions options;
+  options.stop_fds = {reader.get()};
+  auto unharmed = Shell("echo whole", options);
+  ASSERT_TRUE(unharmed);
+  EXPECT_FALSE(unharmed->stopped);
+  EXPECT_EQ(AsText(unharmed->stdout_bytes), "whole\n");
+  std::jthread closer([&] {
+    std::this_thread::sleep_for(milliseconds(50));
+    writer.Reset();
+  });
+  const auto before = std::chrono::steady_clock::now();
+  auto r = Shell("sleep 30", options);
+  ASSERT_TRUE(r);
+  EXPECT_TRUE(r->stopped);
+  EXPECT_FALSE(r->timed_out);
+  EXPECT_FALSE(r->ok());
+  EXPECT_EQ(r->signal, SIGKILL);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(10));
+}
+
+TEST(Subprocess, KillsAChildThatCannotBeEndedInAWayOfItsOwn) {
+  RunOptions options;
+  options.deadline = milliseconds(50);
+  options.grace = milliseconds(100);
+  options.end_child = [] { return false; };
+  auto r = Shell("sleep 30", options);
+  ASSERT_TRUE(r);
+  EXPECT_TRUE(r->timed_out);
+  EXPECT_EQ(r->signal, SIGKILL);
 }
 
 TEST(Subprocess, DoesNotWaitForGrandchildrenThatHoldThePipe) {

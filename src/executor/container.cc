@@ -140,12 +140,14 @@ Result<RunOutcome> RunToEnd(const ContainerSpec& spec, const Layout& layout) {
                      .working_folder = layout.bundle,
                      .max_stdout = spec.limits.stream_bytes,
                      .max_stderr = spec.limits.stream_bytes,
-                     .deadline = spec.limits.time};
+                     .deadline = spec.limits.time,
+                     .stop_fds = spec.stop_fds};
   // runc reaps its child and then ends by itself, so that the number cannot have passed to another
   // process.
-  options.at_deadline = [&] {
+  options.end_child = [&] {
     const pid_t pid = ContainerPid(layout);
     if (pid > 0) kill(pid, SIGKILL);
+    return pid > 0;
   };
   return RunProgram(
       Runtime(spec, layout,
@@ -155,6 +157,7 @@ Result<RunOutcome> RunToEnd(const ContainerSpec& spec, const Layout& layout) {
 
 EndReason Reason(const ContainerSpec& spec, const RunOutcome& run) {
   if (run.timed_out) return EndReason::kTimeLimit;
+  if (run.stopped) return EndReason::kStopped;
   if (run.exit_code == 0) return EndReason::kExited;
   if (OutOfMemoryKills(spec) > 0) return EndReason::kMemoryLimit;
   return run.exit_code > 128 && run.exit_code <= 128 + 64 ? EndReason::kSignalled
@@ -184,6 +187,8 @@ std::string_view EndReasonName(EndReason reason) {
       return "time_limit";
     case EndReason::kMemoryLimit:
       return "memory_limit";
+    case EndReason::kStopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -203,7 +208,7 @@ Result<ContainerOutcome> RunContainer(const ContainerSpec& spec) {
   Delete(spec, layout);
   if (!run) return Fail(std::move(run).error());
   outcome.first_instruction_ms = StartMoment(layout);
-  if (outcome.first_instruction_ms == 0 && !run->timed_out) {
+  if (outcome.first_instruction_ms == 0 && !run->timed_out && !run->stopped) {
     return Fail(MakeError("container.start_failed", "the container could not be started")
                     .Detail(RuntimeWords(layout, *run)));
   }

@@ -45,7 +45,8 @@ struct ContainerSpec {
   std::vector<std::string> environment;  // added after the image's own
   std::vector<DatasetMount> datasets;
   ContainerLimits limits;
-  IdRange ids;  // must not hold ids of the caller's own processes
+  std::vector<int> stop_fds;  // readable (poll): the container is killed at once
+  IdRange ids;                // must not hold ids of the caller's own processes
   Tools tools;
 };
 
@@ -54,9 +55,10 @@ enum class EndReason {
   kSignalled,  // a signal of its own or unknown making
   kTimeLimit,
   kMemoryLimit,
+  kStopped,  // by the caller's stop_fds
 };
 std::string_view EndReasonName(
-    EndReason reason);  // "exited", "signalled", "time_limit", "memory_limit"
+    EndReason reason);  // "exited", "signalled", "time_limit", "memory_limit", "stopped"
 
 struct ContainerOutcome {
   EndReason reason = EndReason::kExited;

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "base/clock.h"
 #include "executor/output.h"
@@ -193,6 +194,30 @@ TEST_F(ContainerTest, LimitsTime) {
   EXPECT_EQ(outcome.reason, EndReason::kTimeLimit);
   EXPECT_LT(outcome.run_time, milliseconds(5000));
   EXPECT_EQ(Out(outcome), "begun\n");
+}
+
+TEST_F(ContainerTest, StopsAtOnceWhenToldTo) {
+  int fds[2];
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  UniqueFd reader(fds[0]);
+  UniqueFd writer(fds[1]);
+  ContainerSpec spec = Shell("echo begun; probe wait");
+  spec.stop_fds = {reader.get()};
+  // Before its first process is there, and after.
+  for (const int pause : {0, 700}) {
+    std::jthread closer([&] {
+      std::this_thread::sleep_for(milliseconds(pause));
+      writer.Reset();
+    });
+    const auto outcome = Run(spec);
+    EXPECT_EQ(outcome.reason, EndReason::kStopped);
+    EXPECT_LT(outcome.run_time, milliseconds(5000));
+    ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    reader = UniqueFd(fds[0]);
+    writer = UniqueFd(fds[1]);
+    spec = Shell("echo begun; probe wait");
+    spec.stop_fds = {reader.get()};
+  }
 }
 
 TEST_F(ContainerTest, LimitsDisk) {

@@ -201,8 +201,11 @@ Result<> Agent::RunContainer() {
                                     .command = spec.command,
                                     .datasets = data_->mounts(),
                                     .limits = ContainerLimitsOf(spec.limits),
+                                    .stop_fds = data_->EndFds(),
                                     .ids = options_.ids,
                                     .tools = options_.tools};
+  for (const auto& mount : stores_) container.stop_fds.push_back(mount->EndFd());
+  TRY(CheckData());
   const int64_t start = SystemClock().NowMillis();
   const StopWatch watch;
   ASSIGN_OR_RETURN(outcome_, executor::RunContainer(container));
@@ -212,11 +215,18 @@ Result<> Agent::RunContainer() {
   stages_.Add("run", watch.Millis());
   Log(LogLevel::kInfo, "agent.container_ended",
       {{"reason", std::string(executor::EndReasonName(outcome_->reason))}});
+  // A container that could not read its data may have gone on without them.
+  TRY(CheckData());
   data_.reset();
   image_.reset();
-  // A container that could not read its data may have gone on without them.
-  for (const auto& mount : stores_) TRY(mount->CheckAlive());
   stores_.clear();
+  return {};
+}
+
+// Whatever shows the datasets is there still.
+Result<> Agent::CheckData() {
+  TRY(data_->CheckAlive());
+  for (const auto& mount : stores_) TRY(mount->CheckAlive());
   return {};
 }
 

@@ -57,6 +57,7 @@ class Agent {
   Result<> AwaitImage();
   Result<> CloseNames();
   Result<> RunContainer();
+  Result<> CheckData();
   Result<> SealResult();
   Result<> Submit();
   void ReportEnd(const Error& error);

@@ -2,6 +2,7 @@
 // Needs root.
 #include "computing_plane/tee_agent/agent.h"
 
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <filesystem>
@@ -16,6 +17,20 @@ namespace {
 
 namespace fs = std::filesystem;
 using protocol::Outcome;
+
+// This process's children of that name.
+std::vector<pid_t> ChildrenNamed(std::string_view name) {
+  std::vector<pid_t> out;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const auto stat = ReadTextFile(entry.path().string() + "/stat", 4096);
+    const std::string mark = "(" + std::string(name) + ") ";  // then its state and its parent
+    const size_t at = stat ? stat->find(mark) : std::string::npos;
+    if (at == std::string::npos) continue;
+    if (std::stoi(stat->substr(at + mark.size() + 2)) != ::getpid()) continue;
+    out.push_back(std::stoi(entry.path().filename().string()));
+  }
+  return out;
+}
 
 bool Contains(ByteView bytes, std::string_view text) {
   return AsText(bytes).find(text) != std::string_view::npos;
@@ -143,6 +158,27 @@ TEST_F(AgentTest, EndsOverDamagedData) {
   EXPECT_EQ(cced_->end->outcome, Outcome::kDataUnusable);
   EXPECT_EQ(cced_->end->code, "dataset.corrupt");
   EXPECT_NE(cced_->end->detail, "");
+  EXPECT_EQ(cced_->results, 0);
+}
+
+TEST_F(AgentTest, StopsAtOnceWhenItsDataAreGone) {
+  job_.spec.limits.seconds = 60;
+  Command("cat /data/0x*/table.csv > /output/begun; while true; do sleep 1; done");
+  std::jthread killer([this](const std::stop_token& stop) {
+    const std::string begun = folder_ + "/run/job/scratch/output/begun";
+    while (!stop.stop_requested() && !fs::exists(begun)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    for (const pid_t pid : ChildrenNamed("decrypt-fs")) ::kill(pid, SIGKILL);
+  });
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(Run(), "mount.crashed") << message_;
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(30));
+  EXPECT_NE(message_.find("signal 9"), std::string::npos) << message_;
+  ASSERT_TRUE(cced_->end);
+  EXPECT_EQ(cced_->end->outcome, Outcome::kDataUnusable);
+  EXPECT_EQ(cced_->end->code, "mount.crashed");
+  EXPECT_EQ(cced_->end->detail, "");
   EXPECT_EQ(cced_->results, 0);
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <numeric>
@@ -190,6 +191,25 @@ std::vector<executor::DatasetMount> DataMounts::mounts() const {
   out.reserve(mounted_.size());
   for (const auto& mounted : mounted_) out.push_back({mounted->name, mounted->mountpoint});
   return out;
+}
+
+std::vector<int> DataMounts::EndFds() const {
+  std::vector<int> out;
+  out.reserve(mounted_.size());
+  for (const auto& mounted : mounted_) out.push_back(mounted->process->pidfd());
+  return out;
+}
+
+Result<> DataMounts::CheckAlive() const {
+  for (const auto& mounted : mounted_) {
+    const std::optional<int> status = mounted->process->Wait(milliseconds(0));
+    if (!status) continue;
+    return Fail(MakeError("mount.crashed", "the process that shows " + mounted->name + " has ended")
+                    .Found(WIFSIGNALED(*status)
+                               ? "signal " + std::to_string(WTERMSIG(*status))
+                               : "exit code " + std::to_string(WEXITSTATUS(*status))));
+  }
+  return {};
 }
 
 namespace {

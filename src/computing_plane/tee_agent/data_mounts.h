@@ -65,6 +65,10 @@ class DataMounts {
   Result<> AddOnDemand(protocol::ReleasedDataset released, const std::string& store_folder);
 
   std::vector<executor::DatasetMount> mounts() const;
+  // Readable (poll) once a dataset's process has ended; one each.
+  std::vector<int> EndFds() const;
+  // mount.crashed once a dataset's process has ended: what reads it gets errors.
+  Result<> CheckAlive() const;
   void End();
 
  private:

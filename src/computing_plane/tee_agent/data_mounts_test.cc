@@ -1,6 +1,8 @@
 // Fetching from a hostile store, and the mounts: the latter need the right to mount.
 #include "computing_plane/tee_agent/data_mounts.h"
 
+#include <poll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "computing_plane/tee_agent/test_world.h"
@@ -142,6 +144,19 @@ TEST_F(DataMountsTest, RefusesDamagedObjects) {
   source_->flip = source_->names.back();
   EXPECT_EQ(CodeOf(Add({})), "dataset.corrupt");
   EXPECT_TRUE(mounts_->mounts().empty());
+}
+
+TEST_F(DataMountsTest, TellsWhenAProcessHasEnded) {
+  ASSERT_TRUE(Add({}));
+  ASSERT_EQ(mounts_->EndFds().size(), 1u);
+  EXPECT_EQ(CodeOf(mounts_->CheckAlive()), "ok");
+  // As from outside: its mount goes, and so it ends.
+  const std::string one = At("a/one");
+  ASSERT_EQ(::umount2(mounts_->mounts().at(0).source.c_str(), MNT_DETACH), 0);
+  pollfd ended{mounts_->EndFds().at(0), POLLIN, 0};
+  ASSERT_EQ(::poll(&ended, 1, 10'000), 1);
+  EXPECT_EQ(CodeOf(mounts_->CheckAlive()), "mount.crashed");
+  EXPECT_FALSE(fs::exists(one));
 }
 
 TEST_F(DataMountsTest, RefusesWhatItCannotDo) {

@@ -148,6 +148,7 @@ TEST(Outcomes, AreAClosedList) {
   EXPECT_EQ(OutcomeOf(EndReason::kSignalled, 139), Outcome::kContainerFailed);
   EXPECT_EQ(OutcomeOf(EndReason::kTimeLimit, 137), Outcome::kLimitExceeded);
   EXPECT_EQ(OutcomeOf(EndReason::kMemoryLimit, 137), Outcome::kLimitExceeded);
+  EXPECT_EQ(OutcomeOf(EndReason::kStopped, 137), Outcome::kInternal);
 
   EXPECT_EQ(OutcomeOfFailure("image.digest_mismatch"), Outcome::kImageUnusable);
   EXPECT_EQ(OutcomeOfFailure("container.bad_spec"), Outcome::kImageUnusable);
@@ -155,6 +156,7 @@ TEST(Outcomes, AreAClosedList) {
   EXPECT_EQ(OutcomeOfFailure("output.too_large"), Outcome::kLimitExceeded);
   EXPECT_EQ(OutcomeOfFailure("dataset.corrupt"), Outcome::kDataUnusable);
   EXPECT_EQ(OutcomeOfFailure("mount.failed"), Outcome::kDataUnusable);
+  EXPECT_EQ(OutcomeOfFailure("mount.crashed"), Outcome::kDataUnusable);
   EXPECT_EQ(OutcomeOfFailure("tsm.failed"), Outcome::kInternal);
   EXPECT_EQ(OutcomeOfFailure("io.failed"), Outcome::kInternal);
 }

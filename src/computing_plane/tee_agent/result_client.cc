@@ -116,6 +116,8 @@ Outcome OutcomeOf(executor::EndReason reason, int exit_code) {
       return Outcome::kLimitExceeded;
     case executor::EndReason::kSignalled:
       return Outcome::kContainerFailed;
+    case executor::EndReason::kStopped:
+      return Outcome::kInternal;
     case executor::EndReason::kExited:
       break;
   }
@@ -126,7 +128,7 @@ Outcome OutcomeOfFailure(std::string_view code) {
   if (code.starts_with("image.") || code == "container.bad_spec") return Outcome::kImageUnusable;
   if (code == "container.start_failed") return Outcome::kContainerFailed;
   if (code.starts_with("output.")) return Outcome::kLimitExceeded;
-  if (code.starts_with("dataset.") || code.starts_with("store.") || code == "mount.failed" ||
+  if (code.starts_with("dataset.") || code.starts_with("store.") || code.starts_with("mount.") ||
       code == "policy.access_mode") {
     return Outcome::kDataUnusable;
   }

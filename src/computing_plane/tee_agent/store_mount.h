@@ -37,6 +37,8 @@ class StoreMount {
   const std::string& folder() const { return options_.mountpoint; }
   // The volume's objects; each read has a deadline.
   Result<std::unique_ptr<dataset::CiphertextStore>> Open() const;
+  // Readable (poll) once the client is gone.
+  int EndFd() const { return process_->pidfd(); }
   // store.ended once the client is gone.
   Result<> CheckAlive();
 
