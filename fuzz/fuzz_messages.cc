@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)ReadCredential(text);
   (void)ReadDelivery(text);
   (void)ReadDraftStatus(text);
+  (void)ReadRoomRequest(text);
   (void)ReadKeysReply(text);
   (void)ReadKeysRequest(text);
   (void)ReadMachineRequest(text);

@@ -182,7 +182,7 @@ Result<dataset::KnownFiles> FetchKnownFiles(Client& client, const UploadState& s
   return known;
 }
 
-Result<UploadOutcome> UploadParts(const Client& client, const UploadState& state,
+Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
                                   const protocol::DraftStatus& status,
                                   const dataset::UploadPlan& plan, const UploadOptions& options) {
   std::map<uint32_t, Digest> acknowledged;
@@ -194,8 +194,16 @@ Result<UploadOutcome> UploadParts(const Client& client, const UploadState& state
     acknowledged.emplace(part.part, part.digest);
   }
   UploadOutcome outcome{plan.part_count(), static_cast<uint32_t>(acknowledged.size())};
+  protocol::RoomRequest room;
   for (uint32_t part = 0; part < plan.part_count(); ++part) {
-    if (!acknowledged.contains(part)) outcome.sent_bytes += plan.PartPayload(part);
+    if (acknowledged.contains(part)) continue;
+    room.bytes += plan.PartPayload(part);
+    room.records += plan.PartRecords(part);
+    room.sealed += plan.PartSealed(part);
+  }
+  outcome.sent_bytes = room.bytes;
+  if (room.records > 0) {
+    TRY(client.Send("POST", DraftPath(state) + "/room", state.token, protocol::ToJsonObject(room)));
   }
   TRY(Uploader(client, state, plan, options, std::move(acknowledged)).Run());
   return outcome;

@@ -22,9 +22,11 @@ struct UploadOutcome {
   uint64_t sent_bytes = 0;  // content of the parts sent now
 };
 
-// On success every part is acknowledged with the digest of what was read here, and plan.Root works.
-// Errors: upload.part_conflict (a file changed since its part was sent), upload.*, net.*, io.*.
-Result<UploadOutcome> UploadParts(const Client& client, const UploadState& state,
+// Asks first whether there is room for all of it: then nothing is sent in vain (upload.quota*,
+// io.disk_full). On success every part is acknowledged with the digest of what was read here, and
+// plan.Root works. Errors: upload.part_conflict (a file changed since its part was sent), upload.*,
+// net.*, io.*.
+Result<UploadOutcome> UploadParts(Client& client, const UploadState& state,
                                   const protocol::DraftStatus& status,
                                   const dataset::UploadPlan& plan, const UploadOptions& options);
 

@@ -57,6 +57,8 @@ class CiphertextStore {
   virtual ~CiphertextStore() = default;
   // dataset.missing_object (with the name); io.*.
   virtual Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) = 0;
+  // io.disk_full where the store has not that many bytes free (beside what it leaves free always).
+  virtual Result<> CheckRoom(uint64_t bytes) = 0;
   // `expected_size` (0: unknown) is asked of the free space first: io.disk_full before anything is
   // written.
   virtual Result<std::unique_ptr<ObjectWriter>> NewObject(uint64_t expected_size) = 0;

@@ -25,6 +25,7 @@ class MemoryObject : public ObjectReader {
 class MemoryStore : public CiphertextStore {
  public:
   Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) override;
+  Result<> CheckRoom(uint64_t /*bytes*/) override { return {}; }
   Result<std::unique_ptr<ObjectWriter>> NewObject(uint64_t expected_size) override;
   Result<> Remove(const ObjectName& name) override;
   Result<> List(const std::function<Result<>(const StoredObject&)>& visit) override;

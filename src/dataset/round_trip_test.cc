@@ -49,6 +49,25 @@ void ExpectEqual(const TestFolder& folder, const SnapshotReader& reader) {
   EXPECT_EQ(index.size(), entries + 1);
 }
 
+TEST(RoundTrip, ThePlanKnowsWhatItsPartsTakeInTheStore) {
+  const TestFolder folder;
+  folder.Write("a", Noise(1, 1));
+  folder.Write("b", Noise(70000, 2));
+  folder.Write("c", Noise(kDigestLeaf + 5, 3));
+  fs::create_directories(folder.At("d"));
+  for (const uint8_t chunk_log2 : {uint8_t{16}, uint8_t{18}}) {
+    PlanOptions options = kSmall;
+    options.chunk_log2 = chunk_log2;
+    const UploadPlan plan = UploadPlan::Scan(folder.path(), options).value();
+    MemoryStore store;
+    const DraftWriter writer(store, kTestDataset, kTestDraft, kTestEpoch, TestDek());
+    const TestUpload upload = SendAll(writer, plan).value();
+    for (const PartReceipt& receipt : upload.receipts) {
+      EXPECT_EQ(plan.PartSealed(receipt.part), receipt.object.size) << receipt.part;
+    }
+  }
+}
+
 TEST(RoundTrip, TreeOfOddThings) {
   const TestFolder folder;
   for (const std::string_view name :

@@ -545,6 +545,12 @@ uint32_t UploadPlan::part_count() const { return static_cast<uint32_t>(impl_->pa
 
 uint64_t UploadPlan::PartPayload(uint32_t part) const { return impl_->parts[part].payload; }
 
+uint64_t UploadPlan::PartSealed(uint32_t part) const {
+  const uint64_t payload = PartPayload(part);
+  return payload == 0 ? 0
+                      : crypto::StreamSealedSize(PaddedSize(payload), impl_->options.chunk_log2);
+}
+
 uint64_t UploadPlan::PartRecords(uint32_t part) const { return impl_->parts[part].count; }
 
 uint64_t UploadPlan::PartSame(uint32_t part) const {

@@ -71,6 +71,7 @@ class UploadPlan {
   uint32_t part_count() const;
   uint64_t PartPayload(uint32_t part) const;  // content bytes that are sent, for progress
   uint64_t PartSame(uint32_t part) const;     // content bytes that are referred to
+  uint64_t PartSealed(uint32_t part) const;   // bytes of the object that holds its content
   uint64_t PartRecords(uint32_t part) const;
   uint64_t PartFiles(uint32_t part) const;  // files that end in this part
 

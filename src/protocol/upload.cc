@@ -36,6 +36,22 @@ Result<DraftStatus> ReadDraftStatus(std::string_view text) {
   return status;
 }
 
+json::object ToJsonObject(const RoomRequest& request) {
+  return {{"bytes", request.bytes}, {"records", request.records}, {"sealed", request.sealed}};
+}
+
+Result<RoomRequest> ReadRoomRequest(std::string_view text) {
+  ASSIGN_OR_RETURN(const Document document, ParseJsonDocument(text, "room request"));
+  Fields f(document);
+  const Fields::UintRule sizes{.max = INT64_MAX};
+  RoomRequest request;
+  request.bytes = f.Uint("bytes", sizes);
+  request.records = f.Uint("records", sizes);
+  request.sealed = f.Uint("sealed", sizes);
+  TRY(f.Finish());
+  return request;
+}
+
 json::object ToJsonObject(const FinalizeMessage& message) {
   return {{"salt", ToHex(message.salt)},
           {"root", ToHex(message.root)},

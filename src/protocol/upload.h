@@ -1,10 +1,11 @@
-// A provider's upload (bearer: an upload token, which opened the draft).
+// A provider's upload (bearer: an upload token, which opened the draft); paths begin with /v1.
 //
-//   PUT  /v1/drafts/<draft>/parts/<n>      part wire form (docs/formats/dataset.md) -> {"part",
-//   "digest"} GET  /v1/drafts/<draft>[?base=<id>]    -> DraftStatus: what has been acknowledged,
-//   what may be referred to GET  /v1/drafts/<draft>/known-files?base=<id>  -> list of the base's
-//   files (docs/formats/dataset.md) POST /v1/drafts/<draft>/finalize       FinalizeMessage ->
-//   FinalizeReply GET  /v1/datasets/<dataset>            -> DatasetInfo (public)
+//   PUT  /drafts/<draft>/parts/<n>  wire form (docs/formats/dataset.md) -> {"part", "digest"}
+//   GET  /drafts/<draft>[?base=<id>]  -> DraftStatus: what is there, what may be referred to
+//   GET  /drafts/<draft>/known-files?base=<id>  -> the base's files (docs/formats/dataset.md)
+//   POST /drafts/<draft>/room       RoomRequest -> {}: there is room for it
+//   POST /drafts/<draft>/finalize   FinalizeMessage -> FinalizeReply
+//   GET  /datasets/<dataset>        -> DatasetInfo (public)
 #pragma once
 
 #include <optional>
@@ -34,6 +35,15 @@ struct DraftStatus {
 };
 json::object ToJsonObject(const DraftStatus& status);
 Result<DraftStatus> ReadDraftStatus(std::string_view text);
+
+// What a client is about to send of a draft.
+struct RoomRequest {
+  uint64_t bytes = 0;    // of content
+  uint64_t records = 0;  // of parts: files, their pieces, folders, links
+  uint64_t sealed = 0;   // bytes of the objects that hold it
+};
+json::object ToJsonObject(const RoomRequest& request);
+Result<RoomRequest> ReadRoomRequest(std::string_view text);
 
 struct FinalizeMessage {
   ByteArray<32> salt{};

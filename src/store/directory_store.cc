@@ -88,6 +88,16 @@ class FileReader : public dataset::ObjectReader {
   const Guard guard_;
 };
 
+Result<> ExpectFree(int root, bool guarded, uint64_t bytes, uint64_t keep_free) {
+  struct statvfs space{};
+  if (::fstatvfs(root, &space) != 0) return FailCall(guarded, "free space of the store", errno);
+  const uint64_t free = uint64_t{space.f_bavail} * space.f_frsize;
+  if (free >= keep_free && free - keep_free >= bytes) return {};
+  return Fail(MakeError("io.disk_full", "the ciphertext store is full")
+                  .Expected(std::to_string(bytes + keep_free) + " bytes free")
+                  .Found(std::to_string(free) + " bytes free"));
+}
+
 // A file on its way to its name. Ends with the last call on it.
 struct NewFile {
   ~NewFile() {
@@ -295,21 +305,19 @@ Result<std::unique_ptr<dataset::ObjectReader>> DirectoryStore::Open(const Object
   return std::make_unique<FileReader>(file, options_.guard);
 }
 
+Result<> DirectoryStore::CheckRoom(uint64_t bytes) {
+  return Call(
+      [root = root_, guarded = options_.guard != nullptr, bytes, keep_free = options_.keep_free] {
+        return ExpectFree(root->get(), guarded, bytes, keep_free);
+      });
+}
+
 Result<std::unique_ptr<dataset::ObjectWriter>> DirectoryStore::NewObject(uint64_t expected_size) {
   const auto file = std::make_shared<NewFile>();
   file->root = root_;
   file->guarded = options_.guard != nullptr;
   TRY(Call([file, expected_size, keep_free = options_.keep_free]() -> Result<> {
-    struct statvfs space{};
-    if (::fstatvfs(file->root->get(), &space) != 0) {
-      return FailCall(file->guarded, "free space of the store", errno);
-    }
-    const uint64_t free = uint64_t{space.f_bavail} * space.f_frsize;
-    if (free < keep_free || free - keep_free < expected_size) {
-      return Fail(MakeError("io.disk_full", "the ciphertext store is full")
-                      .Expected(std::to_string(expected_size + keep_free) + " bytes free")
-                      .Found(std::to_string(free) + " bytes free"));
-    }
+    TRY(ExpectFree(file->root->get(), file->guarded, expected_size, keep_free));
     const std::string temporary = std::string(kTemporaryPrefix) + ToHex(crypto::RandomBytes(16));
     file->fd = UniqueFd(::openat(file->root->get(), temporary.c_str(),
                                  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444));

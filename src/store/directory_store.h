@@ -27,6 +27,7 @@ class DirectoryStore : public dataset::CiphertextStore {
                                                       const DirectoryOptions& options = {});
 
   Result<std::unique_ptr<dataset::ObjectReader>> Open(const dataset::ObjectName& name) override;
+  Result<> CheckRoom(uint64_t bytes) override;
   Result<std::unique_ptr<dataset::ObjectWriter>> NewObject(uint64_t expected_size) override;
   Result<> Remove(const dataset::ObjectName& name) override;
   Result<> List(const std::function<Result<>(const dataset::StoredObject&)>& visit) override;

@@ -138,6 +138,11 @@ TEST_P(DirectoryStoreTest, RefusesBeforeWritingWhereTheDiskIsTooFull) {
   const auto writer = store_->NewObject(uint64_t{1} << 60);
   ASSERT_FALSE(writer);
   EXPECT_EQ(writer.error().code, "io.disk_full");
+  EXPECT_TRUE(store_->CheckRoom(1));
+  const auto room = store_->CheckRoom(uint64_t{1} << 60);
+  ASSERT_FALSE(room);
+  EXPECT_EQ(room.error().code, "io.disk_full");
+  EXPECT_FALSE(room.error().expected.empty() || room.error().found.empty());
   EXPECT_EQ(FilesInRoot(), 0u);
 }
 

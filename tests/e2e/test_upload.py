@@ -181,11 +181,27 @@ def small_disk(folder, size):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
+def test_what_does_not_fit_is_refused_before_anything_is_written(behind):
+    folder = fill(behind.world.path("too-large"), {f"{i}.bin": 8 * MIB for i in range(12)})
+    dataset = new_dataset(behind, "refused")
+    store = behind.world.path("store", dataset.removeprefix("0x"))
+    with small_disk(store, "130m"):
+        said = behind.owner.refused("dataset", "upload", dataset, folder)
+        assert code_in(said) == "io.disk_full", said
+        assert "expected" in said and "found" in said and "bytes free" in said, said
+        assert not os.listdir(store), "something was written"
+        subprocess.run(["mount", "-o", "remount,size=512m", store], check=True)
+        assert upload(behind, dataset, folder)["parts_already_there"] == 0
+        check(behind, dataset, folder)
+
+
 def test_a_full_disk_is_an_error_and_then_resumed(behind):
     folder = fill(behind.world.path("large"), {f"{i}.bin": 8 * MIB for i in range(12)})
     dataset = new_dataset(behind, "full")
     store = behind.world.path("store", dataset.removeprefix("0x"))
-    with small_disk(store, "130m"):
+    with small_disk(store, "200m"):
+        # Room enough at first.
+        behind.proxy.after(40 * MIB, lambda: subprocess.run(["mount", "-o", "remount,size=130m", store], check=True))
         said = behind.owner.refused("dataset", "upload", dataset, folder)
         assert code_in(said) == "io.disk_full", said
         assert not [name for name in os.listdir(store) if name.startswith(".new-")], "something half-written stays"

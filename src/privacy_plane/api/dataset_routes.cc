@@ -74,6 +74,14 @@ Result<net::Response> KnownFiles(Modules& modules, const net::Request& request) 
   return response;
 }
 
+Result<json::object> CheckRoom(Modules& modules, net::Request& request) {
+  ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
+  ASSIGN_OR_RETURN(const std::string text, Text(request));
+  ASSIGN_OR_RETURN(const protocol::RoomRequest room, protocol::ReadRoomRequest(text));
+  TRY(modules.datasets.CheckRoom(token, room));
+  return json::object{};
+}
+
 Result<json::object> Finalize(Modules& modules, net::Request& request) {
   ASSIGN_OR_RETURN(const TokenRecord token, DraftToken(modules.sign_in, request));
   ASSIGN_OR_RETURN(const std::string text, Text(request));
@@ -174,6 +182,8 @@ void AddDatasetRoutes(net::Router& router, Modules& modules) {
     Result<net::Response> response = KnownFiles(modules, request);
     return response ? std::move(*response) : net::Response::Problem(response.error());
   });
+  router.Add("POST", "/v1/drafts/{draft}/room",
+             [&modules](net::Request& request) { return Answer(CheckRoom(modules, request)); });
   router.Add("POST", "/v1/drafts/{draft}/finalize",
              [&modules](net::Request& request) { return Answer(Finalize(modules, request)); });
   router.Add("GET", "/v1/store/{dataset}", [&modules](net::Request& request) {

@@ -183,6 +183,16 @@ Result<dataset::PartReceipt> Datasets::AcceptPart(const TokenRecord& token, uint
   return receipt;
 }
 
+Result<> Datasets::CheckRoom(const TokenRecord& token, const protocol::RoomRequest& request) const {
+  ASSIGN_OR_RETURN(const DraftRecord draft, Draft(token));
+  TRY(core_.state->Read([&](const Tables& tables) {
+    return CheckQuota(tables, tables.datasets.at(draft.dataset), core_.config,
+                      {.bytes = request.bytes, .files = request.records});
+  }));
+  ASSIGN_OR_RETURN(const auto store, core_.open_store(draft.dataset));
+  return store->CheckRoom(request.sealed);
+}
+
 Result<std::string> Datasets::SignReceipt(const DraftRecord& draft,
                                           const dataset::SnapshotInfo& info,
                                           const protocol::FinalizeMessage& message,

@@ -30,6 +30,9 @@ class Datasets {
   // upload.*, dataset.*, io.*.
   Result<dataset::PartReceipt> AcceptPart(const TokenRecord& token, uint32_t part,
                                           const dataset::ByteSource& source);
+  // Whether quota and store have room for what is about to be sent; nothing is set aside for it.
+  // upload.quota, upload.quota_files, io.disk_full.
+  Result<> CheckRoom(const TokenRecord& token, const protocol::RoomRequest& request) const;
   // With what the draft may refer to: the snapshot named, else the newest one of the draft's epoch,
   // if there is any. upload.no_base where the one named is not there.
   Result<protocol::DraftStatus> Status(const TokenRecord& token,
