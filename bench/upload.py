@@ -1,29 +1,36 @@
 """How fast an upload is, end to end: `cce dataset upload` through cced's HTTPS API into its store, client and server on
 the same cores, beside `age` and `cp` onto the same disk (each followed by an fsync), and beside what TLS, SHA-256 and
-AES-GCM alone cost. Then many small files into a JuiceFS volume, beside `cp -r` into the same volume.
+AES-GCM alone cost. Then many small files into cced's JuiceFS volume, beside `cp -r` into the same volume.
 
 The source lies in the page cache. Each round takes ours, age and cp in turn; a figure is the median of the rounds.
 """
 
+import glob
 import os
 import random
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
+from bench.reading.mounts import program
 from bench.reading.packages import install
-from deploy.world.processes import Failed, peak_memory
+from deploy.world.processes import Failed, peak_memory, run_json
 from deploy.world.processes import run as run_program
 from deploy.world.scenario import Scenario
-from deploy.world.world import REPOSITORY, World, write
+from deploy.world.world import REPOSITORY, World
 
 BIG = 4 << 30
 SMALL_FILES, SMALL_SIZE = 100_000, 4096
-COPIED_FILES = 5_000  # of the small ones, by cp -r: its rate does not depend on how many
+COPIED_FILES = 2_000  # of the small ones, by cp -r: its rate does not depend on how many
 MAX_ROUNDS = 3
 GB = 1e9
+
+
+def note(text):
+    print(f"upload: {text}", file=sys.stderr, flush=True)
 
 
 def fill(path, size, seed=1):
@@ -67,21 +74,6 @@ def synced(arguments, target, **options):
     return seconds
 
 
-def speed(*arguments):
-    """GB/s of one core, as OpenSSL measures itself."""
-    text = subprocess.run(["openssl", "speed", "-mr", "-seconds", "1", *arguments], check=True, capture_output=True,
-                          text=True).stdout
-    return float(text.strip().splitlines()[-1].rsplit(":", 1)[1]) / GB
-
-
-def floor_cpu():
-    """Seconds of one core for each GB that cced cannot do without: TLS, SHA-256 over content and ciphertext, AES-GCM."""
-    tls = speed("-bytes", "16384", "-aead", "-evp", "aes-256-gcm")
-    seal = speed("-bytes", "65536", "-aead", "-evp", "aes-256-gcm")
-    digest = speed("-bytes", "65536", "-evp", "sha256")
-    return 1 / tls + 2 / digest + 1 / seal
-
-
 class Provider:
     """An owner with datasets in a running world."""
 
@@ -115,7 +107,27 @@ class Provider:
                 "client_peak": usage.ru_maxrss * 1024, "cced_cpu": cpu_of(self.cced) - before}
 
     def remove(self, dataset):
-        shutil.rmtree(self.world.path("store", dataset.removeprefix("0x")), ignore_errors=True)
+        """The objects: room for the next round."""
+        shutil.rmtree(self.world.path("store", dataset.removeprefix("0x")))
+
+    def volume(self, dataset):
+        """Where cced has mounted the dataset's volume."""
+        return next(place for place in glob.glob(self.world.path("store", "mounts", "*"))
+                    if dataset.removeprefix("0x") in place)
+
+
+def median(figures, name):
+    return statistics.median(figure[name] for figure in figures)
+
+
+def row(name, unit, ours, peer=None, peer_name=None, target=None):
+    return {"name": name, "unit": unit, "ours": round(ours, 3), "peer": peer and round(peer, 3), "peer_name": peer_name,
+            "target": target}
+
+
+def memory_rows(what, done, provider):
+    return [row(f"{what}: client's peak memory", "MiB", max(one["client_peak"] for one in done) / (1 << 20)),
+            row(f"{what}: cced's peak memory", "MiB", peak_memory(provider.cced) / (1 << 20), target="ours <= 256")]
 
 
 def big_file(provider, folder, rounds):
@@ -123,96 +135,69 @@ def big_file(provider, folder, rounds):
     key = subprocess.run(["age-keygen", "-o", os.path.join(folder, "age.key")], check=True, capture_output=True,
                          text=True).stderr
     recipient = key.rsplit(" ", 1)[1].strip()
+    out = os.path.join(folder, "out")
     ours, age, copies = [], [], []
-    for _ in range(rounds):
+    for number in range(rounds):
+        run_program(["sync"])  # what was written before is no part of what is measured
         dataset = provider.dataset()
         ours.append(provider.upload(dataset, source))
         provider.remove(dataset)
-        out = os.path.join(folder, "out")
         age.append(synced(["age", "-r", recipient, "-o", out, source], out))
         copies.append(synced(["cp", source, out], out))
+        note(f"large file, round {number + 1} of {rounds}: {ours[-1]['seconds']:.1f} s and "
+             f"{ours[-1]['cced_cpu']:.1f} s of cced's CPU, age {age[-1]:.1f} s, cp {copies[-1]:.1f} s")
     os.unlink(source)
-
-    def median(name):
-        return statistics.median(round[name] for round in ours)
-
-    def rate(seconds):
-        return round(BIG / GB / statistics.median(seconds), 3)
-
-    mine = rate([round["seconds"] for round in ours])
+    gigabytes = BIG / GB
+    mine = gigabytes / median(ours, "seconds")
+    floor = sum(run_json([program("upload-floor")]).values())
     return [
-        {"name": "4 GiB through the API", "unit": "GB/s", "ours": mine, "peer": rate(age), "peer_name": "age + fsync",
-         "target": "ratio >= 0.5"},
-        {"name": "4 GiB through the API, beside a copy", "unit": "GB/s", "ours": mine, "peer": rate(copies),
-         "peer_name": "cp + fsync"},
-        {"name": "cced's CPU", "unit": "s/GB", "ours": round(median("cced_cpu") / (BIG / GB), 3),
-         "peer": round(floor_cpu(), 3), "peer_name": "TLS, SHA-256 twice, AES-GCM", "target": "ours <= 1.2"},
-        {"name": "client's CPU", "unit": "s/GB", "ours": round(median("client_cpu") / (BIG / GB), 3)},
-        {"name": "client's peak memory", "unit": "MiB", "ours": round(median("client_peak") / (1 << 20))},
+        row("4 GiB through the API", "GB/s", mine, gigabytes / statistics.median(age), "age + fsync", "ratio >= 0.5"),
+        row("4 GiB through the API, beside a copy", "GB/s", mine, gigabytes / statistics.median(copies), "cp + fsync"),
+        row("4 GiB: cced's CPU", "s/GB", median(ours, "cced_cpu") / gigabytes, floor, "TLS, SHA-256 twice, AES-GCM",
+            "ours <= 1.2"),
+        row("4 GiB: client's CPU", "s/GB", median(ours, "client_cpu") / gigabytes),
+        *memory_rows("4 GiB", ours, provider),
     ]
 
 
-def juicefs():
-    program = os.path.join(REPOSITORY, ".cache", "juicefs", "bin", "juicefs")
-    if not os.path.exists(program):
-        run_program([os.path.join(REPOSITORY, "deploy", "install"), "--store"])
-    return [program, "--no-agent"]
-
-
-class Volume:
-    """A JuiceFS volume (metadata in SQLite, objects in a folder), mounted; never written back late."""
-
-    def __init__(self, folder, place):
-        self.place = place
-        meta = f"sqlite3://{folder}/meta.db"
-        os.makedirs(place, exist_ok=True)
-        run_program([*juicefs(), "format", "--trash-days", "0", "--storage", "file", "--bucket", folder + "/objects/", meta,
-             "bench"])
-        run_program([*juicefs(), "mount", "-d", "--no-syslog", "--log", folder + "/juicefs.log", "--no-usage-report",
-             "--backup-meta", "0", "--metrics", "127.0.0.1:0", "--cache-size", "0", meta, place])
-        if not os.path.ismount(place):
-            raise Failed("the volume is not mounted")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "-l", self.place], check=False)
-
-
-def many_files(provider, folder):
-    """cced's store is a folder of the volume here; cp -r copies into another folder of it."""
+def many_files(provider, folder, rounds):
     source = small_files(os.path.join(folder, "small"), SMALL_FILES)
     sample = small_files(os.path.join(folder, "sample"), COPIED_FILES)
-    dataset = provider.dataset()
-    volume_folder = os.path.join(folder, "volume")
-    os.makedirs(volume_folder)
-    store = provider.world.path("store", dataset.removeprefix("0x"))
-    with Volume(volume_folder, store):
-        mine = provider.upload(dataset, source, "--finalize")
+    ours, copies = [], []
+    for number in range(rounds):
+        run_program(["sync"])
+        dataset = provider.dataset()
+        ours.append(provider.upload(dataset, source, "--finalize"))
         # Not flushed: cp -r leaves nothing to flush, since JuiceFS uploads a file when it is closed.
-        copied = timed(lambda: run_program(["cp", "-r", sample, os.path.join(store, "copied")]))
-    return [
-        {"name": "100,000 files of 4 KiB into JuiceFS", "unit": "files/s", "ours": round(SMALL_FILES / mine["seconds"]),
-         "peer": round(COPIED_FILES / copied), "peer_name": f"cp -r ({COPIED_FILES} of them)", "target": "ratio >= 10"},
-        {"name": "100,000 files: client's peak memory", "unit": "MiB", "ours": round(mine["client_peak"] / (1 << 20))},
-    ]
+        place = os.path.join(provider.volume(dataset), "copied")
+        copies.append(timed(lambda: run_program(["cp", "-r", sample, place])))
+        note(f"small files, round {number + 1} of {rounds}: {ours[-1]['seconds']:.1f} s, "
+             f"cp -r of {COPIED_FILES} {copies[-1]:.1f} s")
+    name = f"{SMALL_FILES} files into JuiceFS"
+    return [row(name, "files/s", SMALL_FILES / median(ours, "seconds"), COPIED_FILES / statistics.median(copies),
+                f"cp -r ({COPIED_FILES} of them)", "ratio >= 10"), *memory_rows(name, ours, provider)]
 
 
-def run_in(world, folder, rounds):
-    provider = Provider(world)
-    rows = big_file(provider, folder, rounds)
-    rows += many_files(provider, folder)
-    rows.append({"name": "cced's peak memory", "unit": "MiB", "ours": round(peak_memory(provider.cced) / (1 << 20)),
-                 "target": "ours <= 256"})
-    return rows
+def in_world(folder, settings, measure, rounds):
+    """`measure` with a provider in a world of its own."""
+    os.makedirs(folder)
+    try:
+        with World(os.path.join(folder, "world"), settings=settings) as world:
+            return measure(Provider(world), folder, rounds)
+    finally:
+        for place in glob.glob(os.path.join(folder, "world", "store", "mounts", "*")):
+            if os.path.ismount(place):  # of a cced that was killed
+                subprocess.run(["umount", "-l", place], check=True)
+        shutil.rmtree(folder)
 
 
 def run(rounds):
     install(os.path.join(REPOSITORY, "bench", "uploading", "packages.txt"))
+    run_program([os.path.join(REPOSITORY, "deploy", "install"), "--store"])
+    rounds = min(rounds, MAX_ROUNDS)
     folder = tempfile.mkdtemp(prefix="cce4long-bench-")
     try:
-        with World(os.path.join(folder, "world")) as world:
-            return run_in(world, folder, min(rounds, MAX_ROUNDS))
+        return [*in_world(os.path.join(folder, "large"), {}, big_file, rounds),
+                *in_world(os.path.join(folder, "small"), {"distributed_store": True}, many_files, rounds)]
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.rmdir(folder)
