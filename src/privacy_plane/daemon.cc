@@ -1,5 +1,7 @@
 #include "privacy_plane/daemon.h"
 
+#include <filesystem>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "crypto/signed.h"
@@ -53,6 +55,21 @@ Result<StoreOpener> MakeStoreOpener(const std::string& folder) {
                                                                   {.create = true}));
         return std::shared_ptr<dataset::CiphertextStore>(std::move(opened));
       });
+}
+
+// Files of writers that an earlier run's end cut off. A store that cannot be reached now is no
+// reason not to start: the next start finds them.
+void SweepStores(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::directory_iterator at(folder, error);
+  for (; !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    if (!ArrayFromHex<20>(at->path().filename().string())) continue;
+    const auto swept =
+        store::DirectoryStore::Open(at->path().string()).and_then([](const auto& opened) {
+          return opened->RemoveLeftovers();
+        });
+    if (!swept) LogError(LogLevel::kWarn, "store.not_swept", swept.error());
+  }
 }
 
 Result<std::unique_ptr<Volumes>> MakeVolumes(const Config& config) {
@@ -196,6 +213,7 @@ Result<> RunDaemon(Config config, const std::function<void()>& wait) {
     volumes->Adopt(RunningJobs(core));
   } else {
     ASSIGN_OR_RETURN(core.open_store, MakeStoreOpener(core.config.store_folder));
+    SweepStores(core.config.store_folder);
   }
   ASSIGN_OR_RETURN(core.identity, MakeIdentity(core, *root));
   core.identity_bytes = protocol::EncodeIdentity(core.identity);

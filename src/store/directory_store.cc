@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/log.h"
+
 namespace cce::store {
 namespace {
 
@@ -380,14 +382,17 @@ Result<> DirectoryStore::CollectNames(const std::string& folder,
 Result<> DirectoryStore::RemoveLeftovers() {
   std::vector<std::string> names;
   TRY(CollectNames(".", names));
+  std::erase_if(names, [](const std::string& name) { return !name.starts_with(kTemporaryPrefix); });
   for (const std::string& name : names) {
-    if (!name.starts_with(kTemporaryPrefix)) continue;
     TRY(Call([root = root_, name, guarded = options_.guard != nullptr]() -> Result<> {
       if (::unlinkat(root->get(), name.c_str(), 0) != 0 && errno != ENOENT) {
         return FailCall(guarded, "removing " + name, errno);
       }
       return {};
     }));
+  }
+  if (!names.empty()) {
+    Log(LogLevel::kInfo, "store.leftovers_removed", {{"files", std::to_string(names.size())}});
   }
   return {};
 }

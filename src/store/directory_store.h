@@ -32,7 +32,8 @@ class DirectoryStore : public dataset::CiphertextStore {
   Result<> Remove(const dataset::ObjectName& name) override;
   Result<> List(const std::function<Result<>(const dataset::StoredObject&)>& visit) override;
 
-  // Removes temporary files that an interrupted process left. Only while nothing writes.
+  // Removes temporary files that a killed process left. Only before anything of this process
+  // writes.
   Result<> RemoveLeftovers();
 
  private:

@@ -15,8 +15,10 @@ for folder in (ROOT, os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "e
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
-from deploy.world.world import World  # noqa: E402
+from deploy.world.processes import free_port  # noqa: E402
+from deploy.world.world import World, write  # noqa: E402
 from stage import Stage  # noqa: E402
+from wire_proxy import Proxy, make_certificate  # noqa: E402
 
 
 def make_world(**settings):
@@ -54,3 +56,23 @@ def stage(request):
 def own_stage(request):
     """A world of one module alone, which may stop its daemons and damage their state."""
     yield from run_world(request, make_world(**getattr(request.module, "WORLD_SETTINGS", {})))
+
+
+@pytest.fixture(scope="module")
+def behind(own_stage):
+    """The module's world with a proxy where clients look for cced."""
+    stage = own_stage
+    inner = free_port()
+    stage.world.processes.stop("cced")
+    path = stage.world.path("cced.toml")
+    with open(path, encoding="utf-8") as config:
+        text = config.read()
+    public = stage.world.ports["cced"]
+    write(path, text.replace(f"port = {public}\n", f"port = {inner}\n", 1))
+    stage.inner = inner
+    with Proxy(public, inner, make_certificate(stage.world.folder)) as proxy:
+        stage.world.ports["cced"] = inner  # what start_cced waits for
+        stage.world.start_cced()
+        stage.owner.trust()
+        stage.proxy = proxy
+        yield stage

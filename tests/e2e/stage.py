@@ -39,6 +39,15 @@ def make_data(folder, patients=400):
     return folder
 
 
+def wait_until(condition, what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.1)
+    raise Failed(f"{what}: not within {seconds} s")
+
+
 def code_in(text):
     """The first error code in what a program printed."""
     found = re.search(r"^([a-z0-9]+\.[a-z0-9_]+): ", text, re.M)

@@ -11,23 +11,13 @@ import urllib.error
 import urllib.request
 
 import pytest
-from deploy.world.processes import Failed
 from deploy.world.store import WRITER, curl
 from deploy.world.world import write
-from stage import FINAL, HONEST
+from stage import FINAL, HONEST, wait_until
 
 WORLD_SETTINGS = {"distributed_store": True}
 # Long enough for the host to try what it can with the job's key.
 PAUSE = "sleep 6; " + HONEST
-
-
-def wait_until(condition, what, seconds=30):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise Failed(f"{what}: not within {seconds} s")
 
 
 def bucket(stage, dataset=None):

@@ -2,7 +2,6 @@
 hosts between client and cced; memory."""
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -13,102 +12,11 @@ import signal
 import subprocess
 import tarfile
 
-import pytest
 from deploy.world.processes import free_port, peak_memory
 from deploy.world.world import write
-from stage import code_in
-from wire_proxy import Proxy, make_certificate
-
-MIB = 1 << 20
-# One line for the whole dataset: every path, size and content.
-LISTING = ("cd /data/* && busybox find . -type f | sort | while read -r f; do busybox sha256sum $f; done "
-           "| busybox sha256sum | cut -d' ' -f1 > /output/digest.txt")
-
-
-def fill(folder, sizes, seed=1):
-    numbers = random.Random(seed)
-    for name, size in sizes.items():
-        path = os.path.join(folder, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as out:
-            out.write(numbers.randbytes(size))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def behind(own_stage):
-    """The module's world with a proxy where clients look for cced."""
-    stage = own_stage
-    inner = free_port()
-    stage.world.processes.stop("cced")
-    path = stage.world.path("cced.toml")
-    with open(path, encoding="utf-8") as config:
-        text = config.read()
-    public = stage.world.ports["cced"]
-    write(path, text.replace(f"port = {public}\n", f"port = {inner}\n", 1))
-    stage.inner = inner
-    with Proxy(public, inner, make_certificate(stage.world.folder)) as proxy:
-        stage.world.ports["cced"] = inner  # what start_cced waits for
-        stage.world.start_cced()
-        stage.owner.trust()
-        stage.proxy = proxy
-        yield stage
-
-
-def new_dataset(stage, name):
-    dataset = stage.owner.cce_json("dataset", "create", "--price-wei", "1000")["dataset"]
-    policy = stage.policy_toml().replace(stage.dataset, dataset)
-    stage.owner.cce("dataset", "policy", "set", dataset, write(stage.world.path(f"{name}.toml"), policy))
-    return dataset
-
-
-def upload(stage, dataset, *arguments, **options):
-    done = subprocess.run(stage.owner.arguments("--json", "dataset", "upload", dataset, *arguments),
-                          capture_output=True, check=False, timeout=120, **options)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
-
-
-def check(stage, dataset, folder):
-    """Finalizes, and compares the receipt with the folder."""
-    receipt = stage.world.path("checked-receipt.json")
-    done = stage.owner.cce_json("dataset", "finalize", dataset, folder, "--receipt", receipt)
-    stage.owner.cce("dataset", "check-receipt", receipt, folder)
-    return done["snapshot_id"]
-
-
-def objects_of(stage, dataset):
-    found = set()
-    for _, _, names in os.walk(stage.world.path("store", dataset.removeprefix("0x"))):
-        found.update(names)
-    return found
-
-
-def listing_digest(folder):
-    """What LISTING gives for the folder itself."""
-    lines = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(place, name)
-            with open(path, "rb") as file:
-                lines.append((os.path.relpath(path, folder), hashlib.sha256(file.read()).hexdigest()))
-    text = "".join(f"{digest}  ./{path}\n" for path, digest in sorted(lines, key=lambda line: ("./" + line[0]).encode()))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_back(stage, dataset):
-    """LISTING's digest of the dataset's newest snapshot, by a job of the consumer."""
-    before, stage.dataset = stage.dataset, dataset
-    try:
-        stage.consumer.trust()
-        stage.rent()
-        stage.wait_for_index()
-        job = stage.job(LISTING, memory=1024)
-        assert stage.ended(job)["state"] == "released", stage.explain_text(job)
-        with open(os.path.join(stage.fetch(job)["folder"], "digest.txt"), encoding="utf-8") as out:
-            return out.read().strip()
-    finally:
-        stage.dataset = before
+from stage import code_in, wait_until
+from uploads import (MIB, check, fill, kill_and_restart, leftovers, listing_digest, new_dataset, objects_of, read_back,
+                     store_of, upload)
 
 
 def test_only_what_changed_travels(behind):
@@ -184,7 +92,7 @@ def small_disk(folder, size):
 def test_what_does_not_fit_is_refused_before_anything_is_written(behind):
     folder = fill(behind.world.path("too-large"), {f"{i}.bin": 8 * MIB for i in range(12)})
     dataset = new_dataset(behind, "refused")
-    store = behind.world.path("store", dataset.removeprefix("0x"))
+    store = store_of(behind, dataset)
     with small_disk(store, "130m"):
         said = behind.owner.refused("dataset", "upload", dataset, folder)
         assert code_in(said) == "io.disk_full", said
@@ -198,24 +106,17 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(behind):
 def test_a_full_disk_is_an_error_and_then_resumed(behind):
     folder = fill(behind.world.path("large"), {f"{i}.bin": 8 * MIB for i in range(12)})
     dataset = new_dataset(behind, "full")
-    store = behind.world.path("store", dataset.removeprefix("0x"))
+    store = store_of(behind, dataset)
     with small_disk(store, "200m"):
         # Room enough at first.
         behind.proxy.after(40 * MIB, lambda: subprocess.run(["mount", "-o", "remount,size=130m", store], check=True))
         said = behind.owner.refused("dataset", "upload", dataset, folder)
         assert code_in(said) == "io.disk_full", said
-        assert not [name for name in os.listdir(store) if name.startswith(".new-")], "something half-written stays"
+        wait_until(lambda: not leftovers(store), "the end of what was half-written")  # cced notices that the client left
         subprocess.run(["mount", "-o", "remount,size=512m", store], check=True)
         again = upload(behind, dataset, folder)
         assert again["parts"] > again["parts_already_there"]
         check(behind, dataset, folder)
-
-
-def kill_and_restart(stage):
-    process = stage.world.processes.children.pop("cced")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    stage.world.start_cced()
 
 
 def test_kills_and_cuts_at_random_points(behind):
@@ -237,6 +138,27 @@ def test_kills_and_cuts_at_random_points(behind):
     assert again["parts_already_there"] > 0
     check(behind, dataset, folder)
     assert read_back(behind, dataset) == listing_digest(folder)
+
+
+def test_what_a_killed_cced_left_half_written_is_removed_at_its_start(behind):
+    dataset = new_dataset(behind, "half")
+    store = store_of(behind, dataset)
+    left = set()
+
+    def die():
+        behind.world.processes.stop("cced", signal.SIGKILL)
+        left.update(leftovers(store))
+        behind.world.start_cced()
+
+    for seed in range(5):  # until a kill falls between an object's begin and its end: nearly always the first
+        folder = fill(behind.world.path("half"), {"whole.bin": 32 * MIB}, seed=seed)
+        behind.proxy.after(5 * MIB, die)
+        upload(behind, dataset, folder, "--threads", "2")  # goes on when cced is back
+        if left:
+            break
+    assert left, "no kill hit a writer"
+    assert not left & set(leftovers(store))
+    check(behind, dataset, folder)
 
 
 def test_a_host_that_ends_tls_reads_nothing(behind):

@@ -257,6 +257,15 @@ Result<> Volumes::Mount(Volume& volume) {
                     .fds = {-1, log.get(), log.get()}}));
   volume.process.emplace(std::move(process));
   TRY(AwaitMount(volume));
+  TRY(WriteProbe(volume));
+  // Nothing writes here yet: who did before wrote to the mount that is gone.
+  const auto swept = store::DirectoryStore::Open(volume.mountpoint, {.guard = guard_})
+                         .and_then([](const auto& opened) { return opened->RemoveLeftovers(); });
+  if (!swept) LogError(LogLevel::kWarn, "store.not_swept", swept.error());
+  return {};
+}
+
+Result<> Volumes::WriteProbe(const Volume& volume) const {
   return guard_->Run([path = volume.mountpoint + "/" + std::string(kProbeFile)]() -> Result<> {
     if (::access(path.c_str(), F_OK) == 0) return {};
     return WriteFileAtomic(path, Bytes(kProbeSize, 0), 0400);

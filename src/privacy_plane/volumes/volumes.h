@@ -72,6 +72,7 @@ class Volumes {
   Result<> Format(Volume& volume);
   Result<> Mount(Volume& volume);
   Result<> AwaitMount(Volume& volume);
+  Result<> WriteProbe(const Volume& volume) const;
   Result<> EnsureMounted(Volume& volume);
   void Unmount(Volume& volume);
   Result<> Probe(const Volume& volume) const;
