@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kMaxSealedRun = size_t{256}
                                  << 10;  // ciphertext fetched at once: stays in the core's cache
 
+constexpr uint32_t kMaxMembers = 64;
+
 // Where a byte of a file lies.
 struct Place {
   Extent extent;
@@ -169,6 +171,33 @@ Result<Stretch> SnapshotReader::ReadChunkAt(Index::Id file, uint64_t offset,
       std::min<uint64_t>(chunk_begin + plain.size(), uint64_t{extent.offset} + extent.length);
   return Stretch{.offset = begin + first - extent.offset,
                  .bytes = plain.subspan(first - chunk_begin, last - first)};
+}
+
+Result<std::span<const Member>> SnapshotReader::ReadMembers(Index::Id file,
+                                                            ReadScratch& scratch) const {
+  const Index& index = impl_->index;
+  scratch.members.clear();
+  if (index.ExtentCount(file) != 1) return std::span<const Member>();
+  const Extent asked = index.GetExtent(file, 0);
+  ASSIGN_OR_RETURN(const auto open, impl_->objects->Get(asked.object));
+  const uint64_t chunk_size = open->opener->chunk_size();
+  const uint64_t chunk = asked.offset / chunk_size;
+  const auto lies_within = [&](const Extent& extent) {
+    return extent.object == asked.object && extent.offset / chunk_size == chunk &&
+           (uint64_t{extent.offset} + extent.length - 1) / chunk_size == chunk;
+  };
+  if (!lies_within(asked)) return std::span<const Member>();
+  const std::span<uint8_t> plain =
+      scratch.plain.Room(open->opener->ChunkExtent(chunk).second - crypto::kAeadTagSize);
+  TRY(impl_->ReadPartial(asked.object, *open, chunk, 0, plain, scratch.sealed));
+  const Index::Id end = file + std::min(kMaxMembers, index.size() - file);
+  for (Index::Id id = file; id < end && index.ExtentCount(id) == 1; ++id) {
+    const Extent extent = index.GetExtent(id, 0);
+    if (!lies_within(extent)) break;
+    scratch.members.push_back(
+        {id, plain.subspan(extent.offset - chunk * chunk_size, extent.length)});
+  }
+  return scratch.members;
 }
 
 Result<std::vector<uint32_t>> SnapshotReader::ObjectsFor(

@@ -18,10 +18,17 @@ struct ReaderOptions {
   uint64_t max_index_bytes = uint64_t{4} << 30;
 };
 
+// A small file that lies whole in a chunk.
+struct Member {
+  Index::Id file = 0;
+  ByteView bytes;
+};
+
 // Buffers of one reading thread, kept between reads.
 struct ReadScratch {
   PageBuffer sealed;
   PageBuffer plain;
+  std::vector<Member> members;
 };
 
 // Decrypted bytes of a file.
@@ -57,6 +64,10 @@ class SnapshotReader {
   // All that the chunk at `offset` holds of `file`: what reading one byte costs anyway. It lies in
   // `scratch` until that is used again; empty at the file's end. Errors as of ReadAt.
   Result<Stretch> ReadChunkAt(Index::Id file, uint64_t offset, ReadScratch& scratch) const;
+
+  // `file` and those after it in the index that lie whole in its chunk, 64 at most; empty where it
+  // lies in more than one. Valid until `scratch` is used again. Errors as of ReadAt.
+  Result<std::span<const Member>> ReadMembers(Index::Id file, ReadScratch& scratch) const;
 
   // The objects (rows of the object table, ascending) that the entries matching `patterns` need. A
   // pattern is a path or fnmatch(3) glob ('*' does not cross '/'); a folder stands for all below

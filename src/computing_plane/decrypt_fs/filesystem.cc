@@ -24,6 +24,7 @@ constexpr double kForever = 1e8;  // seconds
 constexpr uint32_t kBlock = 4096;
 constexpr blksize_t kPreferredRead = 128 << 10;
 constexpr uint64_t kPage = 4096;
+constexpr size_t kSmallRead = size_t{1} << crypto::kDefaultChunkLog2;
 
 const Mount::Context& ContextOf(fuse_req_t req) {
   return *static_cast<const Mount::Context*>(fuse_req_userdata(req));
@@ -101,14 +102,25 @@ void OnLookup(fuse_req_t req, fuse_ino_t parent, const char* name) {
   fuse_entry_param entry{};
   if (id) {
     entry = EntryOf(ContextOf(req), *id);
+    ContextOf(req).kernel.Learn(*id);
+    ContextOf(req).ahead.Visited(*id);
   } else {
     entry.entry_timeout = kForever;  // inode 0: the name is known not to be there
   }
   fuse_reply_entry(req, &entry);
 }
 
-void OnForget(fuse_req_t req, fuse_ino_t, uint64_t) { fuse_reply_none(req); }
-void OnForgetMulti(fuse_req_t req, size_t, fuse_forget_data*) { fuse_reply_none(req); }
+void Forget(fuse_req_t req, fuse_ino_t inode) {
+  if (const auto id = IdOf(IndexOf(req), inode)) ContextOf(req).kernel.Forget(*id);
+}
+void OnForget(fuse_req_t req, fuse_ino_t inode, uint64_t) {
+  Forget(req, inode);
+  fuse_reply_none(req);
+}
+void OnForgetMulti(fuse_req_t req, size_t count, fuse_forget_data* inodes) {
+  for (size_t i = 0; i < count; ++i) Forget(req, inodes[i].ino);
+  fuse_reply_none(req);
+}
 
 void OnGetattr(fuse_req_t req, fuse_ino_t inode, fuse_file_info*) {
   const auto id = IdOf(IndexOf(req), inode);
@@ -140,22 +152,50 @@ void ReplyReadError(fuse_req_t req, const Error& error) {
   fuse_reply_err(req, error.code == "dataset.not_prefetched" ? EACCES : EIO);
 }
 
-// Gives the kernel the whole pages of a decrypted chunk: the reads that follow near by then need no
-// request, let alone another decryption.
+// Gives the kernel content that it has not asked for.
+void StorePages(const Mount::Context& context, fuse_ino_t inode, uint64_t offset, ByteView bytes) {
+  fuse_bufvec pages{};
+  pages.count = 1;
+  pages.buf[0].size = bytes.size();
+  pages.buf[0].mem = const_cast<uint8_t*>(bytes.data());  // libfuse only reads from it
+  (void)fuse_lowlevel_notify_store(context.session, inode, static_cast<off_t>(offset), &pages,
+                                   static_cast<fuse_buf_copy_flags>(0));
+}
+
+// The whole pages of a decrypted chunk: the reads that follow near by then need no request, let
+// alone another decryption.
 void KeepPages(const Mount::Context& context, fuse_ino_t inode, uint64_t file_size,
                const dataset::Stretch& stretch) {
   const uint64_t begin = (stretch.offset + kPage - 1) / kPage * kPage;
   uint64_t end = stretch.offset + stretch.bytes.size();
   if (end < file_size) end = end / kPage * kPage;
   if (begin >= end || !context.keepers.try_acquire()) return;
-  fuse_bufvec pages{};
-  pages.count = 1;
-  pages.buf[0].size = end - begin;
-  // libfuse only reads from it.
-  pages.buf[0].mem = const_cast<uint8_t*>(stretch.bytes.data() + (begin - stretch.offset));
-  (void)fuse_lowlevel_notify_store(context.session, inode, static_cast<off_t>(begin), &pages,
-                                   static_cast<fuse_buf_copy_flags>(0));
+  StorePages(context, inode, begin, stretch.bytes.subspan(begin - stretch.offset, end - begin));
   context.keepers.release();
+}
+
+// A read of a whole small file whose neighbour in the pack the kernel knows: the files that follow
+// in the chunk go to the kernel's page cache, too. False where the request is not answered.
+bool ReadWithNeighbours(fuse_req_t req, Index::Id id, size_t size, uint64_t offset,
+                        dataset::ReadScratch& scratch) {
+  const Mount::Context& context = ContextOf(req);
+  const uint64_t file_size = context.reader.index().GetAttributes(id).size;
+  if (offset != 0 || size < file_size || !context.kernel.Wants(id + 1)) return false;
+  const auto members = context.reader.ReadMembers(id, scratch);
+  if (!members) {
+    ReplyReadError(req, members.error());
+    return true;
+  }
+  if (members->empty()) return false;
+  const ByteView asked = members->front().bytes;
+  fuse_reply_buf(req, reinterpret_cast<const char*>(asked.data()), asked.size());
+  if (!context.keepers.try_acquire()) return true;
+  for (const dataset::Member& member : members->subspan(1)) {
+    if (!context.kernel.Give(member.file)) continue;
+    StorePages(context, InodeOf(member.file), 0, member.bytes);
+  }
+  context.keepers.release();
+  return true;
 }
 
 // A read of less than what its chunk holds of the file. False where it needs more than one chunk;
@@ -193,6 +233,10 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, fuse_fi
   }
   const auto from = static_cast<uint64_t>(offset);
   if (ReadInOneChunk(req, *id, size, from, scratch)) return;
+  if (size <= kSmallRead) {
+    context.ahead.Visited(*id);
+    if (ReadWithNeighbours(req, *id, size, from, scratch)) return;
+  }
   const std::span<uint8_t> out = buffer.Room(size);
   const Result<size_t> read = context.reader.ReadAt(*id, from, out, scratch);
   if (!read) {
@@ -227,6 +271,7 @@ void ListFolder(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, boo
                                               &entry.attr, next);
     if (n > size - used) break;
     used += n;
+    if (plus && at >= 2) context.kernel.Learn(id);
   }
   fuse_reply_buf(req, buffer.data(), used);
 }
@@ -284,13 +329,17 @@ uint64_t PhysicalMemory() {
 
 Mount::Mount(const StartMessage& message, const dataset::SnapshotReader& reader,
              StatusReporter& status)
-    : context_{.reader = reader,
+    : mountpoint_(message.mountpoint),
+      kernel_(reader.index().size()),
+      ahead_(reader.index(), kernel_, message.mountpoint),
+      context_{.reader = reader,
                .status = status,
                .uid = message.uid,
                .gid = message.gid,
                .keep_pages_of = PhysicalMemory() / 4,
+               .kernel = kernel_,
+               .ahead = ahead_,
                .keepers = std::counting_semaphore<>(message.threads / 2)},
-      mountpoint_(message.mountpoint),
       read_ahead_kb_(message.read_ahead_kb),
       threads_(message.threads) {}
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "computing_plane/decrypt_fs/list_ahead.h"
 #include "computing_plane/decrypt_fs/start_message.h"
 #include "computing_plane/decrypt_fs/status.h"
 #include "dataset/snapshot_reader.h"
@@ -43,6 +44,8 @@ class Mount {
     // Chunks of files up to this size go to the kernel's page cache whole: they fit there together
     // with what else the machine does.
     uint64_t keep_pages_of;
+    KernelView& kernel;
+    ListAhead& ahead;
     fuse_session* session = nullptr;
     // How many threads may do so at once: fewer than there are, since one may wait for a page whose
     // read request another has to answer.
@@ -52,8 +55,10 @@ class Mount {
  private:
   Mount(const StartMessage& message, const dataset::SnapshotReader& reader, StatusReporter& status);
 
-  Context context_;
   std::string mountpoint_;
+  KernelView kernel_;
+  ListAhead ahead_;
+  Context context_;
   uint32_t read_ahead_kb_;
   uint32_t threads_;
   fuse_session* session_ = nullptr;

@@ -262,6 +262,62 @@ TEST_F(MountTest, SmallReadsOfPackedFiles) {
   }
 }
 
+std::string Numbered(int i) { return "many/file" + std::to_string(i); }
+
+// Of the folder's files in the order in which they are read below.
+std::vector<std::string> InOrder(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.is_regular_file() && !entry.is_symlink()) names.push_back(entry.path().filename());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+TEST_F(MountTest, AReadOfASmallFileBringsThoseBehindItThatTheKernelKnows) {
+  MustStart();
+  ASSERT_EQ(InOrder(At("many")).size(), 300u);  // known by the listing
+  const UniqueFd neighbour(::open(At(Numbered(1)).c_str(), O_RDONLY));
+  EXPECT_FALSE(InCache(neighbour.get(), 0));
+  EXPECT_TRUE(FileBytes(At(Numbered(0))) == FileBytes(source_.At(Numbered(0))));
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!InCache(neighbour.get(), 0) && std::chrono::steady_clock::now() < end) {
+    std::this_thread::yield();
+  }
+  EXPECT_TRUE(InCache(neighbour.get(), 0));
+  for (int i = 0; i < 300; ++i) {
+    EXPECT_TRUE(FileBytes(At(Numbered(i))) == FileBytes(source_.At(Numbered(i)))) << i;
+  }
+}
+
+// Nothing but the folder's being listed ahead makes the kernel know files that nobody looked up.
+TEST_F(MountTest, FilesOpenedInOrderAreKnownAhead) {
+  const std::vector<std::string> names = InOrder(source_.At("many"));
+  int brought = 0;
+  for (int mounted = 0; mounted < 20 && brought == 0; ++mounted) {
+    MustStart();
+    for (const std::string& name : names) {
+      const UniqueFd fd(::open(At("many/" + name).c_str(), O_RDONLY));
+      brought += InCache(fd.get(), 0) ? 1 : 0;
+      EXPECT_TRUE(FileBytes(At("many/" + name)) == FileBytes(source_.At("many/" + name))) << name;
+    }
+    EXPECT_EQ(End(), 0);
+  }
+  EXPECT_GT(brought, 0);
+}
+
+// It looks into its own mount: that must not keep a killed process alive, nor the mount busy.
+TEST_F(MountTest, KilledWhileFilesAreOpenedInOrder) {
+  const std::vector<std::string> names = InOrder(source_.At("many"));
+  for (size_t stop = 3; stop < 60; stop += 7) {
+    MustStart();
+    for (size_t i = 0; i < stop; ++i) (void)ReadFile(At("many/" + names[i]), 1 << 20);
+    ASSERT_EQ(::kill(pid_, SIGKILL), 0);
+    EXPECT_EQ(Wait(), -1);
+    ASSERT_EQ(::umount2(mountpoint().c_str(), MNT_DETACH), 0);
+  }
+}
+
 TEST_F(MountTest, InodeNumbersAreTheSameAtEachMount) {
   std::map<std::string, ino_t> inodes[2];
   for (auto& seen : inodes) {

@@ -37,7 +37,7 @@ struct StartMessage {
   dataset::SnapshotId snapshot{};
   std::string store_dir;
   std::string mountpoint;
-  uint32_t read_ahead_kb = 1024;
+  uint32_t read_ahead_kb = 4096;
   uint32_t threads = 10;
   uint32_t cache_mib = 16;  // decrypted chunks
   bool allow_other = true;  // the container's uids are not decrypt-fs's
