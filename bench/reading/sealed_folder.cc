@@ -8,9 +8,9 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "computing_plane/decrypt_fs/start_message.h"
@@ -92,22 +92,22 @@ Result<> Mount(Arguments& a) {
 
 int Main(int argc, char** argv) {
   Arguments a;
-  CLI::App app{"Seals a folder, or mounts what was sealed"};
-  app.require_subcommand(1);
-  CLI::App* const seal = app.add_subcommand("seal", "seal FOLDER into STORE");
-  seal->add_option("folder", a.folder)->required();
-  seal->add_option("store", a.store)->required();
-  CLI::App* const mount = app.add_subcommand("mount", "show SNAPSHOT of STORE on MOUNTPOINT");
-  mount->add_option("store", a.store)->required();
-  mount->add_option("snapshot", a.snapshot)->required();
-  mount->add_option("mountpoint", a.folder)->required();
-  mount->add_option("--decrypt-fs", a.program, "the program, an absolute path")->required();
-  mount->add_option("--prefetch", a.prefetch, "declared files: read before it is ready");
-  mount->add_option("--prefetch-max-bytes", a.message.prefetch_max_bytes);
-  mount->add_option("--cache-mib", a.message.cache_mib);
-  mount->add_option("--threads", a.message.threads);
-  mount->add_option("--read-ahead-kb", a.message.read_ahead_kb);
-  CLI11_PARSE(app, argc, argv);
+  args::Program app("Seals a folder, or mounts what was sealed");
+  app.RequireCommand();
+  args::Command* const seal = app.AddCommand("seal", "seal FOLDER into STORE");
+  seal->AddOption("folder", a.folder)->Required();
+  seal->AddOption("store", a.store)->Required();
+  args::Command* const mount = app.AddCommand("mount", "show SNAPSHOT of STORE on MOUNTPOINT");
+  mount->AddOption("store", a.store)->Required();
+  mount->AddOption("snapshot", a.snapshot)->Required();
+  mount->AddOption("mountpoint", a.folder)->Required();
+  mount->AddOption("--decrypt-fs", a.program, "the program, an absolute path")->Required();
+  mount->AddOption("--prefetch", a.prefetch, "declared files: read before it is ready");
+  mount->AddOption("--prefetch-max-bytes", a.message.prefetch_max_bytes);
+  mount->AddOption("--cache-mib", a.message.cache_mib);
+  mount->AddOption("--threads", a.message.threads);
+  mount->AddOption("--read-ahead-kb", a.message.read_ahead_kb);
+  if (const auto code = app.Parse(argc, argv)) return *code;
   const Result<> outcome = seal->parsed() ? Seal(a) : Mount(a);
   if (outcome) return 0;
   std::fputs((FormatError(outcome.error()) + "\n").c_str(), stderr);

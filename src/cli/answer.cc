@@ -1,9 +1,9 @@
 #include "cli/answer.h"
 
-#include <CLI/App.hpp>
 #include <array>
 #include <cstdio>
 
+#include "base/arguments.h"
 #include "base/clock.h"
 
 namespace cce::cli {
@@ -64,8 +64,8 @@ bool MovesTheTerminal(char32_t c) {
 
 }  // namespace
 
-void Bind(CLI::App& app, const GlobalOptions& options, int& exit_code, Command command) {
-  app.callback([&options, &exit_code, command = std::move(command)] {
+void Bind(args::Command& app, const GlobalOptions& options, int& exit_code, Command command) {
+  app.OnParsed([&options, &exit_code, command = std::move(command)] {
     const Result<Settings> settings = LoadSettings(options);
     exit_code = Show(settings ? command(*settings) : Fail(settings.error()), options.json);
   });

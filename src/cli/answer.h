@@ -9,9 +9,9 @@
 #include "base/result.h"
 #include "cli/settings.h"
 
-namespace CLI {
-class App;
-}
+namespace cce::args {
+class Command;
+}  // namespace cce::args
 
 namespace cce::cli {
 
@@ -24,7 +24,7 @@ struct Answer {
 using Command = std::function<Result<Answer>(const Settings&)>;
 
 // Makes `command` the callback of `app`: settings are loaded first. Exit code 0, or 1 for an error.
-void Bind(CLI::App& app, const GlobalOptions& options, int& exit_code, Command command);
+void Bind(args::Command& app, const GlobalOptions& options, int& exit_code, Command command);
 
 // A line on standard error.
 void Notice(const std::string& line);

@@ -1,13 +1,11 @@
 #include "cli/attest_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <cstdio>
 
 #include "attest/event_log.h"
 #include "attest/verify.h"
+#include "base/arguments.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "cli/answer.h"
@@ -147,9 +145,9 @@ Result<Answer> Replay(const AttestOptions& o) {
 using AttestCommand = Result<Answer> (*)(const AttestOptions&);
 
 // Unlike other commands these need no settings, and an error of theirs is an unusable input.
-void BindAttest(CLI::App& app, const GlobalOptions& global, int& exit_code,
+void BindAttest(args::Command& app, const GlobalOptions& global, int& exit_code,
                 std::shared_ptr<AttestOptions> options, AttestCommand command) {
-  app.callback([&global, &exit_code, options = std::move(options), command] {
+  app.OnParsed([&global, &exit_code, options = std::move(options), command] {
     const Result<Answer> answer = command(*options);
     if (!answer) {
       std::fprintf(stderr, "%s\n", Clean(FormatError(answer.error())).c_str());
@@ -162,46 +160,45 @@ void BindAttest(CLI::App& app, const GlobalOptions& global, int& exit_code,
   });
 }
 
-void AddJudgeOptions(CLI::App& app, AttestOptions& o) {
-  app.add_option("--collateral", o.collateral,
-                 "bundle (JSON), or folder with TCB info, QE identity, CRLs and certificates")
-      ->required();
-  app.add_option("--at", o.at, "moment: Unix seconds or RFC 3339; else now");
-  app.add_option("--report-data", o.report_data, "REPORTDATA that is expected: 64 bytes in hex");
-  app.add_flag("--no-report-data", o.no_report_data, "REPORTDATA may be anything");
-  app.add_option("--mrconfigid", o.mrconfigid,
-                 "MRCONFIGID that is expected (TDX): 48 bytes in hex");
-  app.add_option("--host-data", o.host_data, "HOST_DATA that is expected (SNP): 32 bytes in hex");
-  app.add_option("--policy", o.policy, "policy (TOML or JSON); else the strict default");
-  app.add_option("--auxblob", o.auxblob, "certificate table that came with an SNP report");
+void AddJudgeOptions(args::Command& app, AttestOptions& o) {
+  app.AddOption("--collateral", o.collateral,
+                "bundle (JSON), or folder with TCB info, QE identity, CRLs and certificates")
+      ->Required();
+  app.AddOption("--at", o.at, "moment: Unix seconds or RFC 3339; else now");
+  app.AddOption("--report-data", o.report_data, "REPORTDATA that is expected: 64 bytes in hex");
+  app.AddFlag("--no-report-data", o.no_report_data, "REPORTDATA may be anything");
+  app.AddOption("--mrconfigid", o.mrconfigid, "MRCONFIGID that is expected (TDX): 48 bytes in hex");
+  app.AddOption("--host-data", o.host_data, "HOST_DATA that is expected (SNP): 32 bytes in hex");
+  app.AddOption("--policy", o.policy, "policy (TOML or JSON); else the strict default");
+  app.AddOption("--auxblob", o.auxblob, "certificate table that came with an SNP report");
 }
 
 }  // namespace
 
-void AddAttestCommands(CLI::App& app, const GlobalOptions& options, int& exit_code) {
-  CLI::App* const attest =
-      app.add_subcommand("attest", "verify and explain evidence of TDX and SEV-SNP machines");
-  attest->require_subcommand(1);
+void AddAttestCommands(args::Command& app, const GlobalOptions& options, int& exit_code) {
+  args::Command* const attest =
+      app.AddCommand("attest", "verify and explain evidence of TDX and SEV-SNP machines");
+  attest->RequireCommand();
   const auto add = [&](const char* name, const char* text, AttestCommand command) {
-    CLI::App* const sub = attest->add_subcommand(name, text);
+    args::Command* const sub = attest->AddCommand(name, text);
     auto own = std::make_shared<AttestOptions>();
     BindAttest(*sub, options, exit_code, own, command);
     return std::pair(sub, own.get());
   };
   const auto [verify, verify_options] = add("verify", "exit 0 accepted, 1 refused", Verify);
-  verify->add_option("--evidence", verify_options->evidence, "quote or report, raw or hex")
-      ->required();
+  verify->AddOption("--evidence", verify_options->evidence, "quote or report, raw or hex")
+      ->Required();
   AddJudgeOptions(*verify, *verify_options);
   const auto [explain, explain_options] = add("explain", "show every check of a verdict", Explain);
-  explain->add_option("evidence,--evidence", explain_options->evidence, "quote or report")
-      ->required();
-  explain->add_flag("--failures", explain_options->failures_only, "only what failed");
+  explain->AddOption("evidence,--evidence", explain_options->evidence, "quote or report")
+      ->Required();
+  explain->AddFlag("--failures", explain_options->failures_only, "only what failed");
   AddJudgeOptions(*explain, *explain_options);
   const auto [inspect, inspect_options] = add("inspect", "show all fields, no verdict", Inspect);
-  inspect->add_option("evidence", inspect_options->evidence, "quote or report")->required();
+  inspect->AddOption("evidence", inspect_options->evidence, "quote or report")->Required();
   const auto [replay, replay_options] = add("replay", "replay an event log into RTMRs", Replay);
-  replay->add_option("log", replay_options->log, "CCEL data, or dstack's JSON")->required();
-  replay->add_option("--evidence", replay_options->evidence, "quote to compare with");
+  replay->AddOption("log", replay_options->log, "CCEL data, or dstack's JSON")->Required();
+  replay->AddOption("--evidence", replay_options->evidence, "quote to compare with");
 }
 
 }  // namespace cce::cli

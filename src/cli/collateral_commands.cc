@@ -1,11 +1,9 @@
 #include "cli/collateral_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <filesystem>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "cli/attest_files.h"
 #include "collateral/bundles.h"
@@ -250,42 +248,40 @@ Result<Answer> ImportCollateral(const CollateralImport& options) {
   return Describe(path, rows);
 }
 
-void AddCollateralCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
-  CLI::App* const group = app.add_subcommand(
+void AddCollateralCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
+  args::Command* const group = app.AddCommand(
       "collateral", "documents of Intel's and AMD's services as files, for engines offline");
-  group->require_subcommand(1);
+  group->RequireCommand();
 
   auto from = std::make_shared<CollateralExport>();
   from->addresses.pcs_url = collateral::kIntelPcs;
   from->addresses.kds_url = collateral::kAmdKds;
-  CLI::App* const out = group->add_subcommand(
+  args::Command* const out = group->AddCommand(
       "export", "fetch what a platform needs, verify it, and write it as a bundle");
-  out->add_option("FILE", from->file, "the bundle to write")->required();
-  out->add_option("--evidence", from->evidence, "a quote or report of the platform");
-  out->add_option("--fmspc", from->fmspc, "the platform's FMSPC (TDX): 12 hex digits");
-  out->add_option("--ca", from->pck_ca, "its PCK CA: platform or processor")->capture_default_str();
-  out->add_option("--product", from->product, "Milan, Genoa or Turin (SNP): chain and CRL");
-  out->add_option("--pcs", from->addresses.pcs_url, "Intel's PCS, or a PCCS")
-      ->capture_default_str();
-  out->add_option("--root-crl", from->addresses.root_crl_url, "whole address of the root's CRL");
-  out->add_option("--kds", from->addresses.kds_url, "AMD's KDS, or a cache")->capture_default_str();
-  out->add_option("--tcb-update", from->addresses.tcb_update, "standard or early")
-      ->capture_default_str();
-  out->add_option("--policy", from->policy, "policy whose roots count; else the vendors' alone");
-  out->footer(
+  out->AddOption("FILE", from->file, "the bundle to write")->Required();
+  out->AddOption("--evidence", from->evidence, "a quote or report of the platform");
+  out->AddOption("--fmspc", from->fmspc, "the platform's FMSPC (TDX): 12 hex digits");
+  out->AddOption("--ca", from->pck_ca, "its PCK CA: platform or processor")->ShowDefault();
+  out->AddOption("--product", from->product, "Milan, Genoa or Turin (SNP): chain and CRL");
+  out->AddOption("--pcs", from->addresses.pcs_url, "Intel's PCS, or a PCCS")->ShowDefault();
+  out->AddOption("--root-crl", from->addresses.root_crl_url, "whole address of the root's CRL");
+  out->AddOption("--kds", from->addresses.kds_url, "AMD's KDS, or a cache")->ShowDefault();
+  out->AddOption("--tcb-update", from->addresses.tcb_update, "standard or early")->ShowDefault();
+  out->AddOption("--policy", from->policy, "policy whose roots count; else the vendors' alone");
+  out->Footer(
       "Examples:\n  cce collateral export platform.json --evidence quote.bin\n"
       "  cce collateral export platform.json --fmspc b0c06f000000 --pcs https://pccs.example:8081");
   Bind(*out, global, exit_code, [from](const Settings&) { return ExportCollateral(*from); });
 
   auto into = std::make_shared<CollateralImport>();
-  CLI::App* const in = group->add_subcommand(
+  args::Command* const in = group->AddCommand(
       "import", "verify a bundle and put it where cced reads it ([collateral] bundle); offline");
-  in->add_option("FILE", into->file, "bundle, or folder with TCB info, CRLs and so on")->required();
-  in->add_option("--to", into->to, "cced's bundle: a file, or a folder of one bundle a platform")
-      ->required();
-  in->add_option("--policy", into->policy, "policy whose roots count; else the vendors' alone");
-  in->add_option("--at", into->at, "moment: Unix seconds or RFC 3339; else now");
-  in->footer(
+  in->AddOption("FILE", into->file, "bundle, or folder with TCB info, CRLs and so on")->Required();
+  in->AddOption("--to", into->to, "cced's bundle: a file, or a folder of one bundle a platform")
+      ->Required();
+  in->AddOption("--policy", into->policy, "policy whose roots count; else the vendors' alone");
+  in->AddOption("--at", into->at, "moment: Unix seconds or RFC 3339; else now");
+  in->Footer(
       "Example:\n  cce collateral import platform.json --to /var/lib/cce4long/collateral/\n"
       "cced takes it up by itself. An older document never replaces a newer one.");
   Bind(*in, global, exit_code, [into](const Settings&) { return ImportCollateral(*into); });

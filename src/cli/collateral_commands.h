@@ -29,6 +29,6 @@ struct CollateralImport {
 };
 Result<Answer> ImportCollateral(const CollateralImport& options);
 
-void AddCollateralCommands(CLI::App& app, const GlobalOptions& options, int& exit_code);
+void AddCollateralCommands(args::Command& app, const GlobalOptions& options, int& exit_code);
 
 }  // namespace cce::cli

@@ -1,9 +1,6 @@
 #include "cli/dataset_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
+#include "base/arguments.h"
 #include "chain/rental.h"
 #include "cli/answer.h"
 #include "cli/chain_wait.h"
@@ -65,21 +62,20 @@ Result<Answer> ShowDataset(const Settings& settings, const DatasetOptions& optio
 
 }  // namespace
 
-void AddDatasetCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddDatasetCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<DatasetOptions>();
-  CLI::App* dataset = app.add_subcommand("dataset", "offer a dataset: policy, upload, receipt");
-  dataset->require_subcommand(1);
-  CLI::App* create =
-      dataset->add_subcommand("create", "create the development rental contract; prints the id");
-  create->add_option("--price-wei", options->price_wei, "price of an hour, in wei")
-      ->capture_default_str();
-  create->footer("Example:\n  cce dataset create --price-wei 1000000000000000");
+  args::Command* dataset = app.AddCommand("dataset", "offer a dataset: policy, upload, receipt");
+  dataset->RequireCommand();
+  args::Command* create =
+      dataset->AddCommand("create", "create the development rental contract; prints the id");
+  create->AddOption("--price-wei", options->price_wei, "price of an hour, in wei")->ShowDefault();
+  create->Footer("Example:\n  cce dataset create --price-wei 1000000000000000");
   Bind(*create, global, exit_code, [options](const Settings& s) { return Create(s, *options); });
-  CLI::App* show = dataset->add_subcommand("show", "show a dataset's policy and snapshots");
-  show->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  show->add_flag("--full", options->full,
-                 "as its owner: epochs, sizes, receipts, quota, uploads and work under way");
-  show->footer("Example:\n  cce dataset show 0xd8da6bf26964af9d7eed9e03e53415d37aa96045");
+  args::Command* show = dataset->AddCommand("show", "show a dataset's policy and snapshots");
+  show->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  show->AddFlag("--full", options->full,
+                "as its owner: epochs, sizes, receipts, quota, uploads and work under way");
+  show->Footer("Example:\n  cce dataset show 0xd8da6bf26964af9d7eed9e03e53415d37aa96045");
   Bind(*show, global, exit_code, [options](const Settings& s) { return ShowDataset(s, *options); });
   AddPolicyCommands(*dataset, global, exit_code);
   AddUploadCommands(*dataset, global, exit_code);

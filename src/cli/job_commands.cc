@@ -1,12 +1,10 @@
 #include "cli/job_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <chrono>
 #include <optional>
 #include <thread>
 
+#include "base/arguments.h"
 #include "base/clock.h"
 #include "chain/abi.h"
 #include "cli/answer.h"
@@ -234,47 +232,47 @@ Result<Answer> Explain(const Settings& settings, const Options& options) {
 
 }  // namespace
 
-void AddJobCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddJobCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<Options>();
-  CLI::App* job = app.add_subcommand("job", "run a container on rented datasets");
-  job->require_subcommand(1);
+  args::Command* job = app.AddCommand("job", "run a container on rented datasets");
+  job->RequireCommand();
   const auto add = [&](const char* name, const char* help, const char* example,
                        std::function<Result<Answer>(const Settings&, const Options&)> run) {
-    CLI::App* command = job->add_subcommand(name, help);
-    command->footer(std::string("Example:\n  ") + example);
+    args::Command* command = job->AddCommand(name, help);
+    command->Footer(std::string("Example:\n  ") + example);
     Bind(*command, global, exit_code,
          [options, run = std::move(run)](const Settings& s) { return run(s, *options); });
     return command;
   };
-  CLI::App* init = add("init", "write a commented job file", "cce job init --out job.toml",
-                       [](const Settings&, const Options& o) { return Init(o); });
-  init->add_option("--out", options->file, "file to write")->capture_default_str();
-  init->add_option("--dataset", options->dataset, "the dataset to name in it");
-  init->add_flag("--force", options->force, "overwrite the file");
-  CLI::App* check =
+  args::Command* init = add("init", "write a commented job file", "cce job init --out job.toml",
+                            [](const Settings&, const Options& o) { return Init(o); });
+  init->AddOption("--out", options->file, "file to write")->ShowDefault();
+  init->AddOption("--dataset", options->dataset, "the dataset to name in it");
+  init->AddFlag("--force", options->force, "overwrite the file");
+  args::Command* check =
       add("check", "tell everything that would refuse the job, before anything is signed",
           "cce job check job.toml", Check);
-  check->add_option("FILE", options->file, "the job")->capture_default_str();
+  check->AddOption("FILE", options->file, "the job")->ShowDefault();
   AddJobTryCommand(*job, global, exit_code);
   AddJobSubmitCommand(*job, global, exit_code);
 
   const char* kJob = "job id, or its beginning; else the newest";
-  CLI::App* status =
+  args::Command* status =
       add("status", "show a job's state; with --follow until it ends (exit 1 unless released)",
           "cce job status --follow", Status);
-  status->add_option("JOB", options->job, kJob);
-  status->add_flag("--follow", options->follow, "wait until the job ends");
-  CLI::App* fetch = add("fetch", "download, open, verify and unpack a released result",
-                        "cce job fetch --out result", Fetch);
-  fetch->add_option("JOB", options->job, kJob);
-  fetch->add_option("--out", options->out, "folder for output.tar, output/ and manifest.json");
-  CLI::App* cancel = add("cancel", "end a job", "cce job cancel 4f1c", Cancel);
-  cancel->add_option("JOB", options->job, kJob);
-  CLI::App* explain =
+  status->AddOption("JOB", options->job, kJob);
+  status->AddFlag("--follow", options->follow, "wait until the job ends");
+  args::Command* fetch = add("fetch", "download, open, verify and unpack a released result",
+                             "cce job fetch --out result", Fetch);
+  fetch->AddOption("JOB", options->job, kJob);
+  fetch->AddOption("--out", options->out, "folder for output.tar, output/ and manifest.json");
+  args::Command* cancel = add("cancel", "end a job", "cce job cancel 4f1c", Cancel);
+  cancel->AddOption("JOB", options->job, kJob);
+  args::Command* explain =
       add("explain", "show a job as its dataset's owner sees it: stages, refusals, findings",
           "cce job explain 0xd8da6bf26964af9d7eed9e03e53415d37aa96045 4f1c...", Explain);
-  explain->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  explain->add_option("JOB", options->job, "job id, or its beginning")->required();
+  explain->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  explain->AddOption("JOB", options->job, "job id, or its beginning")->Required();
 }
 
 }  // namespace cce::cli

@@ -1,8 +1,6 @@
 // cce job submit
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 
+#include "base/arguments.h"
 #include "base/clock.h"
 #include "chain/rental.h"
 #include "cli/answer.h"
@@ -90,12 +88,12 @@ Result<Answer> Submit(const Settings& settings, const std::string& file) {
 
 }  // namespace
 
-void AddJobSubmitCommand(CLI::App& job, const GlobalOptions& global, int& exit_code) {
+void AddJobSubmitCommand(args::Command& job, const GlobalOptions& global, int& exit_code) {
   auto file = std::make_shared<std::string>("job.toml");
-  CLI::App* submit = job.add_subcommand(
+  args::Command* submit = job.AddCommand(
       "submit", "sign the job (EIP-4361, bound to its hash) and submit it; waits for the rental");
-  submit->add_option("FILE", *file, "the job")->capture_default_str();
-  submit->footer("Example:\n  cce job submit job.toml");
+  submit->AddOption("FILE", *file, "the job")->ShowDefault();
+  submit->Footer("Example:\n  cce job submit job.toml");
   Bind(*submit, global, exit_code, [file](const Settings& s) { return Submit(s, *file); });
 }
 

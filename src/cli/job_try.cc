@@ -3,13 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "cli/answer.h"
 #include "cli/job_commands.h"
@@ -173,20 +171,20 @@ Result<Answer> Try(const Settings&, const TryOptions& options) {
 
 }  // namespace
 
-void AddJobTryCommand(CLI::App& job, const GlobalOptions& global, int& exit_code) {
+void AddJobTryCommand(args::Command& job, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<TryOptions>();
-  CLI::App* command = job.add_subcommand(
+  args::Command* command = job.AddCommand(
       "try", "run the same container and limits on this machine, on a sample, without keys");
-  command->add_option("FILE", options->file, "the job")->capture_default_str();
+  command->AddOption("FILE", options->file, "the job")->ShowDefault();
   command
-      ->add_option("--data", options->data,
-                   "folder that stands for the dataset; DATASET=FOLDER for each of several")
-      ->required()
-      ->allow_extra_args(false);
-  command->add_option("--registry", options->registry, "registry of the image: HOST:PORT")
-      ->required();
-  command->add_option("--out", options->out, "folder for the output")->capture_default_str();
-  command->footer(
+      ->AddOption("--data", options->data,
+                  "folder that stands for the dataset; DATASET=FOLDER for each of several")
+      ->Required()
+      ->OneValueEach();
+  command->AddOption("--registry", options->registry, "registry of the image: HOST:PORT")
+      ->Required();
+  command->AddOption("--out", options->out, "folder for the output")->ShowDefault();
+  command->Footer(
       "Example:\n  cce job try job.toml --data ./sample --registry 127.0.0.1:5000 --out out");
   Bind(*command, global, exit_code, [options](const Settings& s) { return Try(s, *options); });
 }

@@ -1,8 +1,6 @@
 // cce dataset ls | diff, and what an owner sees with show --full
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 
+#include "base/arguments.h"
 #include "chain/abi.h"
 #include "cli/answer.h"
 #include "cli/dataset_commands.h"
@@ -82,22 +80,22 @@ Result<Answer> ShowOwnDataset(const Settings& settings, const std::string& datas
   return Answer{OwnerDatasetText(view), std::move(view)};
 }
 
-void AddLifeCommands(CLI::App& dataset, const GlobalOptions& global, int& exit_code) {
+void AddLifeCommands(args::Command& dataset, const GlobalOptions& global, int& exit_code) {
   const std::string id = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045";
   auto options = std::make_shared<Options>();
-  CLI::App* list = dataset.add_subcommand("ls", "list the datasets that cced holds of an owner");
-  list->add_option("--owner", options->owner, "the owner's wallet; else the one of these settings");
-  list->footer("Example:\n  cce dataset ls");
+  args::Command* list = dataset.AddCommand("ls", "list the datasets that cced holds of an owner");
+  list->AddOption("--owner", options->owner, "the owner's wallet; else the one of these settings");
+  list->Footer("Example:\n  cce dataset ls");
   Bind(*list, global, exit_code, [options](const Settings& s) { return List(s, *options); });
-  CLI::App* diff = dataset.add_subcommand(
-      "diff", "show what changed from one snapshot to another, as the owner");
-  diff->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  diff->add_option("FROM", options->from, "snapshot id, or its beginning")->required();
-  diff->add_option("TO", options->to, "snapshot id, or its beginning")->required();
-  diff->add_option("--limit", options->limit, "show at most so many changes")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  diff->footer("Example:\n  cce dataset diff " + id + " 8f7bd4 13c0aa");
+  args::Command* diff =
+      dataset.AddCommand("diff", "show what changed from one snapshot to another, as the owner");
+  diff->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  diff->AddOption("FROM", options->from, "snapshot id, or its beginning")->Required();
+  diff->AddOption("TO", options->to, "snapshot id, or its beginning")->Required();
+  diff->AddOption("--limit", options->limit, "show at most so many changes")
+      ->ShowDefault()
+      ->Positive();
+  diff->Footer("Example:\n  cce dataset diff " + id + " 8f7bd4 13c0aa");
   Bind(*diff, global, exit_code, [options](const Settings& s) { return Diff(s, *options); });
 }
 

@@ -1,10 +1,8 @@
 // cce: the command line of provider, consumer, reviewer and verifier.
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <csignal>
 #include <cstdio>
 
+#include "base/arguments.h"
 #include "base/secret.h"
 #include "cli/attest_commands.h"
 #include "cli/collateral_commands.h"
@@ -19,19 +17,19 @@
 
 namespace {
 
-void AddGlobalOptions(CLI::App& app, cce::cli::GlobalOptions& o) {
-  app.add_option("--config-dir", o.config_folder, "settings and state; else ~/.config/cce4long");
-  app.add_option("--server", o.server, "where cced answers: https://HOST:PORT");
-  app.add_option("--chain-endpoint", o.chain_endpoints, "a chain endpoint; repeatable")
-      ->allow_extra_args(false);
-  app.add_option("--chain-id", o.chain_id, "the chain that datasets are rented on");
-  app.add_option("--wallet", o.wallet, "keystore file of the wallet that signs");
-  app.add_option("--password-file", o.password_file, "file with the wallet's passphrase");
-  app.add_option("--trust", o.trust, "trust file");
-  app.add_flag("--allow-development", o.allow_development,
-               "use an engine with development parts: never where data are real");
-  app.add_flag("--json", o.json, "print one JSON object");
-  app.add_flag("--yes,-y", o.yes, "answer every question with yes");
+void AddGlobalOptions(cce::args::Command& app, cce::cli::GlobalOptions& o) {
+  app.AddOption("--config-dir", o.config_folder, "settings and state; else ~/.config/cce4long");
+  app.AddOption("--server", o.server, "where cced answers: https://HOST:PORT");
+  app.AddOption("--chain-endpoint", o.chain_endpoints, "a chain endpoint; repeatable")
+      ->OneValueEach();
+  app.AddOption("--chain-id", o.chain_id, "the chain that datasets are rented on");
+  app.AddOption("--wallet", o.wallet, "keystore file of the wallet that signs");
+  app.AddOption("--password-file", o.password_file, "file with the wallet's passphrase");
+  app.AddOption("--trust", o.trust, "trust file");
+  app.AddFlag("--allow-development", o.allow_development,
+              "use an engine with development parts: never where data are real");
+  app.AddFlag("--json", o.json, "print one JSON object");
+  app.AddFlag("--yes,-y", o.yes, "answer every question with yes");
 }
 
 }  // namespace
@@ -42,10 +40,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::signal(SIGPIPE, SIG_IGN);
-  CLI::App app{"cce: rent out, use and verify computation on confidential datasets"};
-  app.require_subcommand(1);
-  app.fallthrough();  // global options may stand after the command, too
-  app.footer("Begin with: cce wallet new; cce trust add --server URL --attestation FILE");
+  cce::args::Program app("cce: rent out, use and verify computation on confidential datasets");
+  app.RequireCommand();
+  app.OptionsAnywhere();  // global options may stand after the command, too
+  app.Footer("Begin with: cce wallet new; cce trust add --server URL --attestation FILE");
   cce::cli::GlobalOptions options;
   int exit_code = 0;
   AddGlobalOptions(app, options);
@@ -58,10 +56,6 @@ int main(int argc, char** argv) {
   cce::cli::AddAttestCommands(app, options, exit_code);
   cce::cli::AddCollateralCommands(app, options, exit_code);
   cce::cli::AddVerifyCommand(app, options, exit_code);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto code = app.Parse(argc, argv)) return *code == 0 ? 0 : 2;
   return exit_code;
 }

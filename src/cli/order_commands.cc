@@ -1,10 +1,8 @@
 // cce dataset verify | rotate | delete | abandon: orders of the owner, each signed (EIP-712)
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <thread>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "chain/eip712.h"
 #include "cli/answer.h"
@@ -258,32 +256,33 @@ Result<Answer> Abandon(const Settings& settings, const Options& options) {
 
 }  // namespace
 
-void AddOrderCommands(CLI::App& dataset, const GlobalOptions& global, int& exit_code) {
+void AddOrderCommands(args::Command& dataset, const GlobalOptions& global, int& exit_code) {
   const std::string id = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045";
   auto options = std::make_shared<Options>();
   const auto add = [&](const std::string& name, const std::string& help,
                        Result<Answer> (*run)(const Settings&, const Options&)) {
-    CLI::App* command = dataset.add_subcommand(name, help);
-    command->add_option("DATASET", options->dataset, "the dataset's address")->required();
-    command->footer("Example:\n  cce dataset " + name + " " + id);
+    args::Command* command = dataset.AddCommand(name, help);
+    command->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+    command->Footer("Example:\n  cce dataset " + name + " " + id);
     Bind(*command, global, exit_code,
          [options, run](const Settings& s) { return run(s, *options); });
     return command;
   };
-  CLI::App* verify = add("verify",
-                         "have cced read and authenticate every object of a snapshot; exit code 1 "
-                         "where something is damaged",
-                         Verify);
-  verify->add_option("--snapshot", options->snapshot, "id, or its beginning; else the newest one");
-  CLI::App* rotate =
+  args::Command* verify =
+      add("verify",
+          "have cced read and authenticate every object of a snapshot; exit code 1 "
+          "where something is damaged",
+          Verify);
+  verify->AddOption("--snapshot", options->snapshot, "id, or its beginning; else the newest one");
+  args::Command* rotate =
       add("rotate", "have everything sealed anew under a new epoch, and the old one ended", Rotate);
-  for (CLI::App* command : {verify, rotate}) {
-    command->add_flag("--no-wait", options->no_wait, "do not wait for the end");
+  for (args::Command* command : {verify, rotate}) {
+    command->AddFlag("--no-wait", options->no_wait, "do not wait for the end");
   }
-  CLI::App* remove =
+  args::Command* remove =
       add("delete", "destroy the keys of a dataset, or of one snapshot, for good", Delete);
-  remove->add_option("--snapshot", options->snapshot, "id, or its beginning; else the dataset");
-  remove->add_option("--receipt", options->receipt, "file for the signed receipt");
+  remove->AddOption("--snapshot", options->snapshot, "id, or its beginning; else the dataset");
+  remove->AddOption("--receipt", options->receipt, "file for the signed receipt");
   add("abandon", "give up every upload to a dataset that is not finalized", Abandon);
 }
 

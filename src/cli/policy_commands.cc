@@ -1,10 +1,8 @@
 // cce dataset policy init | set
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <optional>
 
 #include "attest/policy.h"
+#include "base/arguments.h"
 #include "chain/eip712.h"
 #include "cli/answer.h"
 #include "cli/client.h"
@@ -101,20 +99,20 @@ Result<Answer> Set(const Settings& settings, const PolicyOptions& options) {
 
 }  // namespace
 
-void AddPolicyCommands(CLI::App& dataset, const GlobalOptions& global, int& exit_code) {
+void AddPolicyCommands(args::Command& dataset, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<PolicyOptions>();
-  CLI::App* policy = dataset.add_subcommand("policy", "say who may compute on a dataset, and how");
-  policy->require_subcommand(1);
-  CLI::App* init = policy->add_subcommand("init", "write a commented policy file");
-  init->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  init->add_option("--out", options->file, "file to write")->capture_default_str();
-  init->add_flag("--force", options->force, "overwrite the file");
-  init->footer("Example:\n  cce dataset policy init 0xd8da6bf26964af9d7eed9e03e53415d37aa96045");
+  args::Command* policy = dataset.AddCommand("policy", "say who may compute on a dataset, and how");
+  policy->RequireCommand();
+  args::Command* init = policy->AddCommand("init", "write a commented policy file");
+  init->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  init->AddOption("--out", options->file, "file to write")->ShowDefault();
+  init->AddFlag("--force", options->force, "overwrite the file");
+  init->Footer("Example:\n  cce dataset policy init 0xd8da6bf26964af9d7eed9e03e53415d37aa96045");
   Bind(*init, global, exit_code, [options](const Settings& s) { return Init(s, *options); });
-  CLI::App* set = policy->add_subcommand("set", "sign a policy (EIP-712) and put it in force");
-  set->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  set->add_option("FILE", options->file, "the policy")->capture_default_str();
-  set->footer(
+  args::Command* set = policy->AddCommand("set", "sign a policy (EIP-712) and put it in force");
+  set->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  set->AddOption("FILE", options->file, "the policy")->ShowDefault();
+  set->Footer(
       "Example:\n  cce dataset policy set 0xd8da6bf26964af9d7eed9e03e53415d37aa96045 policy.toml");
   Bind(*set, global, exit_code, [options](const Settings& s) { return Set(s, *options); });
 }

@@ -1,9 +1,6 @@
 #include "cli/rent_command.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
+#include "base/arguments.h"
 #include "chain/rental.h"
 #include "cli/answer.h"
 #include "cli/chain_wait.h"
@@ -55,15 +52,13 @@ Result<Answer> Rent(const Settings& settings, const RentOptions& options) {
 
 }  // namespace
 
-void AddRentCommand(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddRentCommand(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<RentOptions>();
-  CLI::App* rent =
-      app.add_subcommand("rent", "rent a dataset on chain, and wait until it is final");
-  rent->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  rent->add_option("--hours", options->hours, "for how long")
-      ->required()
-      ->check(CLI::Range(uint64_t{1}, uint64_t{100'000}));
-  rent->footer("Example:\n  cce rent 0xd8da6bf26964af9d7eed9e03e53415d37aa96045 --hours 24");
+  args::Command* rent =
+      app.AddCommand("rent", "rent a dataset on chain, and wait until it is final");
+  rent->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  rent->AddOption("--hours", options->hours, "for how long")->Required()->Between(1, 100'000);
+  rent->Footer("Example:\n  cce rent 0xd8da6bf26964af9d7eed9e03e53415d37aa96045 --hours 24");
   Bind(*rent, global, exit_code, [options](const Settings& s) { return Rent(s, *options); });
 }
 

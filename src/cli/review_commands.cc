@@ -1,10 +1,8 @@
 #include "cli/review_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 
+#include "base/arguments.h"
 #include "chain/eip712.h"
 #include "cli/answer.h"
 #include "cli/owner_client.h"
@@ -105,39 +103,35 @@ Result<Answer> Decide(const Settings& settings, const Options& options,
 
 }  // namespace
 
-void AddReviewCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddReviewCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
   const std::string id = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045";
   auto options = std::make_shared<Options>();
-  CLI::App* review = app.add_subcommand("review", "decide about results that the gate holds back");
-  review->require_subcommand(1);
+  args::Command* review = app.AddCommand("review", "decide about results that the gate holds back");
+  review->RequireCommand();
   const auto add = [&](const std::string& name, const std::string& help,
                        std::function<Result<Answer>(const Settings&, const Options&)> run,
                        const std::string& example) {
-    CLI::App* command = review->add_subcommand(name, help);
-    command->add_option("DATASET", options->dataset, "the dataset's address")->required();
-    command->footer("Example:\n  cce review " + name + " " + id + example);
+    args::Command* command = review->AddCommand(name, help);
+    command->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+    command->Footer("Example:\n  cce review " + name + " " + id + example);
     Bind(*command, global, exit_code,
          [options, run = std::move(run)](const Settings& s) { return run(s, *options); });
     return command;
   };
   add("list", "list the results that wait for a decision", List, "")
-      ->add_flag("--all", options->all, "all jobs of the dataset");
+      ->AddFlag("--all", options->all, "all jobs of the dataset");
   add("show", "show a job with the gate's findings", Show, " 4f1c")
-      ->add_option("JOB", options->job, "job id, or its beginning")
-      ->required();
+      ->AddOption("JOB", options->job, "job id, or its beginning")
+      ->Required();
   for (const std::string decision : {"approve", "reject"}) {
-    CLI::App* command = add(
+    args::Command* command = add(
         decision, "sign the decision to " + decision + " a result (EIP-712)",
         [decision](const Settings& s, const Options& o) { return Decide(s, o, decision); },
         " 4f1c --reason \"counts only\"");
-    command->add_option("JOB", options->job, "job id, or its beginning")->required();
-    command->add_option("--reason", options->reason, "for the journal and the other owners")
-        ->required()
-        ->check(CLI::Validator(
-            [](std::string& text) {
-              return text.size() <= 2048 ? std::string() : "at most 2048 bytes";
-            },
-            "TEXT"));
+    command->AddOption("JOB", options->job, "job id, or its beginning")->Required();
+    command->AddOption("--reason", options->reason, "for the journal and the other owners")
+        ->Required()
+        ->AtMostBytes(2048);
   }
 }
 

@@ -2,13 +2,13 @@
 
 #include "cli/settings.h"
 
-namespace CLI {
-class App;
-}
+namespace cce::args {
+class Command;
+}  // namespace cce::args
 
 namespace cce::cli {
 
 // cce review list | show | approve | reject
-void AddReviewCommands(CLI::App& app, const GlobalOptions& options, int& exit_code);
+void AddReviewCommands(args::Command& app, const GlobalOptions& options, int& exit_code);
 
 }  // namespace cce::cli

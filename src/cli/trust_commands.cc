@@ -1,11 +1,9 @@
 #include "cli/trust_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <filesystem>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "cli/answer.h"
 #include "cli/client.h"
@@ -118,21 +116,21 @@ Result<Answer> ShowTrust(const Settings& settings) {
 
 }  // namespace
 
-void AddTrustCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddTrustCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<TrustOptions>();
-  CLI::App* trust = app.add_subcommand("trust", "decide which engine (cced) to trust");
-  trust->require_subcommand(1);
-  CLI::App* add = trust->add_subcommand(
+  args::Command* trust = app.AddCommand("trust", "decide which engine (cced) to trust");
+  trust->RequireCommand();
+  args::Command* add = trust->AddCommand(
       "add", "verify an engine's attestation, show what it is, and pin its identity");
-  add->add_option("--attestation", options->attestation,
-                  "policy (TOML) that the engine's own evidence must satisfy")
-      ->required();
-  add->add_option("--name", options->name, "a name for people");
-  add->footer(
+  add->AddOption("--attestation", options->attestation,
+                 "policy (TOML) that the engine's own evidence must satisfy")
+      ->Required();
+  add->AddOption("--name", options->name, "a name for people");
+  add->Footer(
       "Example:\n  cce trust add --server https://cced.example:8443 --attestation cced.toml");
   Bind(*add, global, exit_code, [options](const Settings& s) { return Add(s, *options); });
-  CLI::App* show = trust->add_subcommand("show", "list the engines that are trusted");
-  show->footer("Example:\n  cce trust show");
+  args::Command* show = trust->AddCommand("show", "list the engines that are trusted");
+  show->Footer("Example:\n  cce trust show");
   Bind(*show, global, exit_code, ShowTrust);
 }
 

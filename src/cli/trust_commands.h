@@ -2,13 +2,13 @@
 
 #include "cli/settings.h"
 
-namespace CLI {
-class App;
-}
+namespace cce::args {
+class Command;
+}  // namespace cce::args
 
 namespace cce::cli {
 
 // cce trust add | show
-void AddTrustCommands(CLI::App& app, const GlobalOptions& options, int& exit_code);
+void AddTrustCommands(args::Command& app, const GlobalOptions& options, int& exit_code);
 
 }  // namespace cce::cli

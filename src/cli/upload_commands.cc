@@ -2,11 +2,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <filesystem>
 
+#include "base/arguments.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "chain/abi.h"
@@ -313,53 +311,53 @@ Result<Answer> RevokeToken(const Settings& settings, const Options& options) {
 
 }  // namespace
 
-void AddUploadCommands(CLI::App& dataset, const GlobalOptions& global, int& exit_code) {
+void AddUploadCommands(args::Command& dataset, const GlobalOptions& global, int& exit_code) {
   const std::string kId = "0xd8da6bf26964af9d7eed9e03e53415d37aa96045";
   auto options = std::make_shared<Options>();
-  CLI::App* upload = dataset.add_subcommand(
+  args::Command* upload = dataset.AddCommand(
       "upload", "send a folder or file, encrypted at cced; resumes after an interruption");
-  upload->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  upload->add_option("PATH", options->path, "folder, file, or - for standard input")->required();
-  upload->add_option("--name", options->name, "with -: the name of the file that it gives");
-  upload->add_flag("--tar", options->tar, "PATH is a tar archive: upload what it holds");
-  upload->add_option("--spool", options->spool,
-                     "folder for what comes from a stream (default: $TMPDIR, else /var/tmp)");
-  upload->add_option("--chunk-size", options->chunk, "how much is encrypted at once")
-      ->check(CLI::IsMember({"64K", "256K"}))
-      ->capture_default_str();
-  upload->add_flag("--full", options->full, "send also what the last snapshot holds already");
-  upload->add_option("--threads", options->threads, "parts sent at once")
-      ->check(CLI::Range(1U, 16U))
-      ->capture_default_str();
-  upload->add_flag("--restart", options->restart, "forget an interrupted upload of this path");
-  upload->add_flag("--finalize", options->finalize, "make the snapshot at the end");
-  upload->add_option("--receipt", options->receipt, "where the receipt goes, with --finalize");
-  upload->footer("Example:\n  cce dataset upload " + kId + " ./cohort --finalize");
+  upload->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  upload->AddOption("PATH", options->path, "folder, file, or - for standard input")->Required();
+  upload->AddOption("--name", options->name, "with -: the name of the file that it gives");
+  upload->AddFlag("--tar", options->tar, "PATH is a tar archive: upload what it holds");
+  upload->AddOption("--spool", options->spool,
+                    "folder for what comes from a stream (default: $TMPDIR, else /var/tmp)");
+  upload->AddOption("--chunk-size", options->chunk, "how much is encrypted at once")
+      ->OneOf({"64K", "256K"})
+      ->ShowDefault();
+  upload->AddFlag("--full", options->full, "send also what the last snapshot holds already");
+  upload->AddOption("--threads", options->threads, "parts sent at once")
+      ->Between(1, 16)
+      ->ShowDefault();
+  upload->AddFlag("--restart", options->restart, "forget an interrupted upload of this path");
+  upload->AddFlag("--finalize", options->finalize, "make the snapshot at the end");
+  upload->AddOption("--receipt", options->receipt, "where the receipt goes, with --finalize");
+  upload->Footer("Example:\n  cce dataset upload " + kId + " ./cohort --finalize");
   Bind(*upload, global, exit_code, [options](const Settings& s) { return Upload(s, *options); });
 
-  CLI::App* finalize = dataset.add_subcommand(
+  args::Command* finalize = dataset.AddCommand(
       "finalize", "make the uploaded draft a snapshot; verifies and keeps the signed receipt");
-  finalize->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  finalize->add_option("PATH", options->path, "which upload, where there are several");
-  finalize->add_option("--receipt", options->receipt, "where the receipt goes");
-  finalize->footer("Example:\n  cce dataset finalize " + kId);
+  finalize->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  finalize->AddOption("PATH", options->path, "which upload, where there are several");
+  finalize->AddOption("--receipt", options->receipt, "where the receipt goes");
+  finalize->Footer("Example:\n  cce dataset finalize " + kId);
   Bind(*finalize, global, exit_code,
        [options](const Settings& s) { return Finalize(s, *options); });
 
-  CLI::App* check = dataset.add_subcommand(
+  args::Command* check = dataset.AddCommand(
       "check-receipt", "compare a folder with a receipt, offline, under the trust file's keys");
-  check->add_option("RECEIPT", options->receipt, "receipt file")->required();
-  check->add_option("PATH", options->path, "folder or file")->required();
-  check->add_option("--threads", options->threads, "threads that read")->check(CLI::Range(1U, 64U));
-  check->footer("Example:\n  cce dataset check-receipt receipt.json ./cohort");
+  check->AddOption("RECEIPT", options->receipt, "receipt file")->Required();
+  check->AddOption("PATH", options->path, "folder or file")->Required();
+  check->AddOption("--threads", options->threads, "threads that read")->Between(1, 64);
+  check->Footer("Example:\n  cce dataset check-receipt receipt.json ./cohort");
   Bind(*check, global, exit_code,
        [options](const Settings& s) { return CheckOffline(s, *options); });
 
-  CLI::App* revoke =
-      dataset.add_subcommand("revoke-token", "make the upload token worthless before its time");
-  revoke->add_option("DATASET", options->dataset, "the dataset's address")->required();
-  revoke->add_option("PATH", options->path, "which upload, where there are several");
-  revoke->footer("Example:\n  cce dataset revoke-token " + kId);
+  args::Command* revoke =
+      dataset.AddCommand("revoke-token", "make the upload token worthless before its time");
+  revoke->AddOption("DATASET", options->dataset, "the dataset's address")->Required();
+  revoke->AddOption("PATH", options->path, "which upload, where there are several");
+  revoke->Footer("Example:\n  cce dataset revoke-token " + kId);
   Bind(*revoke, global, exit_code,
        [options](const Settings& s) { return RevokeToken(s, *options); });
 }

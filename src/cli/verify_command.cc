@@ -2,15 +2,13 @@
 
 #include <sys/stat.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
 #include <optional>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "cli/answer.h"
 
@@ -219,22 +217,22 @@ json::object ReportJson(const manifest::Report& report) {
   return out;
 }
 
-void AddVerifyCommand(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddVerifyCommand(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<VerifyOptions>();
-  CLI::App* verify = app.add_subcommand(
+  args::Command* verify = app.AddCommand(
       "verify", "check a result and its manifest, offline: what was run, on what, and where");
   verify
-      ->add_option("RESULT", options->result,
-                   "output.tar as it was delivered, or a folder that holds it (the unpacked files "
-                   "alone do not do: their packing is what was signed)")
-      ->required();
-  verify->add_option("--manifest", options->manifest,
-                     "the Result Manifest; else manifest.json beside output.tar");
-  verify->footer(
+      ->AddOption("RESULT", options->result,
+                  "output.tar as it was delivered, or a folder that holds it (the unpacked files "
+                  "alone do not do: their packing is what was signed)")
+      ->Required();
+  verify->AddOption("--manifest", options->manifest,
+                    "the Result Manifest; else manifest.json beside output.tar");
+  verify->Footer(
       "Example:\n  cce verify result --manifest result/manifest.json --trust trust.toml\n"
       "Takes --trust, --json and --allow-development of the options that every command has.\n"
       "Exit code: 0 accepted, 1 refused, 2 the input cannot be used.");
-  verify->callback([options, &global, &exit_code] { exit_code = Run(*options, global); });
+  verify->OnParsed([options, &global, &exit_code] { exit_code = Run(*options, global); });
 }
 
 }  // namespace cce::cli

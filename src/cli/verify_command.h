@@ -5,9 +5,9 @@
 #include "cli/settings.h"
 #include "manifest/verify.h"
 
-namespace CLI {
-class App;
-}
+namespace cce::args {
+class Command;
+}  // namespace cce::args
 
 namespace cce::cli {
 
@@ -15,7 +15,7 @@ namespace cce::cli {
 // be used (a file that is absent, a trust file that does not fit its schema). Of the settings only
 // the trust file is taken, and nothing at all where --trust names one; development parts are
 // allowed by the command line alone.
-void AddVerifyCommand(CLI::App& app, const GlobalOptions& global, int& exit_code);
+void AddVerifyCommand(args::Command& app, const GlobalOptions& global, int& exit_code);
 
 // A report for people: a tick for each step; if accepted, what was run, on what, where, by whose
 // decision. Every line is one of ours: what comes from the manifest cannot break it.

@@ -2,11 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <filesystem>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "manifest/test_bundle.h"
 
@@ -36,19 +34,18 @@ class VerifyCommand : public testing::Test {
 
   // Runs with `more` after "verify RESULT --trust ..": exit code, and what it printed.
   int Run(const std::string& result, const std::vector<std::string>& more = {}) {
-    CLI::App app;
-    app.fallthrough();
+    args::Program app("");
+    app.OptionsAnywhere();
     GlobalOptions global;
     global.trust = folder_ + "/trust.toml";
-    app.add_flag("--json", global.json);
+    app.AddFlag("--json", global.json, "print one JSON object");
     int exit_code = -1;
     AddVerifyCommand(app, global, exit_code);
-    std::vector<std::string> words = more;  // CLI11 takes them last first
-    words.insert(words.begin(), {"verify", result});
-    std::ranges::reverse(words);
+    std::vector<const char*> words = {"cce", "verify", result.c_str()};
+    for (const std::string& word : more) words.push_back(word.c_str());
     testing::internal::CaptureStdout();
     testing::internal::CaptureStderr();
-    app.parse(words);
+    EXPECT_FALSE(app.Parse(static_cast<int>(words.size()), words.data()));
     out_ = testing::internal::GetCapturedStdout();
     err_ = testing::internal::GetCapturedStderr();
     return exit_code;

@@ -1,10 +1,8 @@
 #include "cli/wallet_commands.h"
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <filesystem>
 
+#include "base/arguments.h"
 #include "base/file.h"
 #include "cli/answer.h"
 #include "cli/prompt.h"
@@ -83,25 +81,25 @@ Result<Answer> ShowWallet(const Settings& settings) {
 
 }  // namespace
 
-void AddWalletCommands(CLI::App& app, const GlobalOptions& global, int& exit_code) {
+void AddWalletCommands(args::Command& app, const GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<WalletOptions>();
-  CLI::App* wallet = app.add_subcommand("wallet", "make, import and show the wallet that signs");
-  wallet->require_subcommand(1);
+  args::Command* wallet = app.AddCommand("wallet", "make, import and show the wallet that signs");
+  wallet->RequireCommand();
 
-  CLI::App* make = wallet->add_subcommand("new", "make a new wallet (keystore V3)");
-  make->footer("Example:\n  cce wallet new\n  cce wallet new --out owner.json --password-file p");
-  CLI::App* import = wallet->add_subcommand("import", "import a private key (keystore V3)");
-  import->add_option("--key-file", options->key_file, "file with the key in hex; else asked for");
-  import->footer("Example:\n  cce wallet import --key-file key.hex --out owner.json");
-  for (CLI::App* command : {make, import}) {
-    command->add_option("--out", options->out, "keystore file; else the settings' wallet");
-    command->add_flag("--light", options->light, "weaker and faster: for development");
+  args::Command* make = wallet->AddCommand("new", "make a new wallet (keystore V3)");
+  make->Footer("Example:\n  cce wallet new\n  cce wallet new --out owner.json --password-file p");
+  args::Command* import = wallet->AddCommand("import", "import a private key (keystore V3)");
+  import->AddOption("--key-file", options->key_file, "file with the key in hex; else asked for");
+  import->Footer("Example:\n  cce wallet import --key-file key.hex --out owner.json");
+  for (args::Command* command : {make, import}) {
+    command->AddOption("--out", options->out, "keystore file; else the settings' wallet");
+    command->AddFlag("--light", options->light, "weaker and faster: for development");
   }
   Bind(*make, global, exit_code, [options](const Settings& s) { return New(s, *options); });
   Bind(*import, global, exit_code, [options](const Settings& s) { return Import(s, *options); });
 
-  CLI::App* show = wallet->add_subcommand("show", "show the wallet's address and balance");
-  show->footer("Example:\n  cce wallet show --wallet owner.json");
+  args::Command* show = wallet->AddCommand("show", "show the wallet's address and balance");
+  show->Footer("Example:\n  cce wallet show --wallet owner.json");
   Bind(*show, global, exit_code, ShowWallet);
 }
 

@@ -2,10 +2,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 
+#include "base/arguments.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "privacy_plane/daemon.h"
@@ -31,23 +31,23 @@ int Report(const cce::Error& error) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"cced: the Privacy Plane of cce4long"};
+  cce::args::Program app("cced: the Privacy Plane of cce4long");
   std::string path;
   std::string level = "info";
   bool check = false;
-  app.add_option("--config", path, "configuration file (TOML)")->required();
-  app.add_flag("--check-config", check,
-               "read the configuration, say what is wrong with it, and end");
+  app.AddOption("--config", path, "configuration file (TOML)")->Required();
+  app.AddFlag("--check-config", check,
+              "read the configuration, say what is wrong with it, and end");
   bool show_keys = false;
-  app.add_flag(
+  app.AddFlag(
       "--show-keys", show_keys,
       "print the public keys that the root key gives (it is made where it is missing), and end");
-  app.add_option("--log-level", level, "debug, info, warn or error")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
-  app.footer(
+  app.AddOption("--log-level", level, "debug, info, warn or error")
+      ->OneOf({"debug", "info", "warn", "error"});
+  app.Footer(
       "Example:\n  cced --config /etc/cce4long/cced.toml --check-config\n"
       "  cced --config /etc/cce4long/cced.toml");
-  CLI11_PARSE(app, argc, argv);
+  if (const auto code = app.Parse(argc, argv)) return *code;
 
   cce::Result<cce::privacy_plane::Config> config = cce::privacy_plane::LoadConfig(path);
   if (!config) return Report(config.error());

@@ -1,8 +1,8 @@
 // tsm-sim: a simulated TEE chip, for development. It is a piece of hardware under a root of its
 // own; nothing that it signs is accepted under Intel's.
-#include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/arguments.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -96,57 +96,54 @@ Result<> PrintDefects() {
   return {};
 }
 
-void AddServe(CLI::App& app, Arguments& a) {
-  app.add_option("--state", a.serve.state, "folder of the chip's keys")->required();
-  app.add_option("--socket", a.serve.socket, "Unix socket for launchers");
-  app.add_option("--run", a.serve.run,
-                 "folder for the machines' fronts (default: beside the socket)");
-  CLI::Option* const mount =
-      app.add_option("--mount", a.serve.mount, "where to mount a permanent front");
-  CLI::Option* const file =
-      app.add_option("--file", a.serve.files, "role=PATH, measured for the permanent front");
-  app.add_option("--front", a.serve.front, "name of the permanent front")->needs(mount);
-  app.add_option("--guest", a.serve.guest, "guest kind of the permanent front: " + GuestKinds());
-  app.add_option("--tee", a.serve.tee, "TEE of the permanent front")
-      ->check(CLI::IsMember({"tdx", "snp"}));
-  app.add_option("--snp-product", a.serve.snp_product, "Milan, Genoa or Turin")
-      ->capture_default_str();
-  app.add_option("--defect", a.serve.defect, "give defective evidence (see tsm-sim defects)");
-  CLI::Option* const port = app.add_option(
+void AddServe(args::Command& app, Arguments& a) {
+  app.AddOption("--state", a.serve.state, "folder of the chip's keys")->Required();
+  app.AddOption("--socket", a.serve.socket, "Unix socket for launchers");
+  app.AddOption("--run", a.serve.run,
+                "folder for the machines' fronts (default: beside the socket)");
+  args::Option* const mount =
+      app.AddOption("--mount", a.serve.mount, "where to mount a permanent front");
+  args::Option* const file =
+      app.AddOption("--file", a.serve.files, "role=PATH, measured for the permanent front");
+  app.AddOption("--front", a.serve.front, "name of the permanent front")->Needs(mount);
+  app.AddOption("--guest", a.serve.guest, "guest kind of the permanent front: " + GuestKinds());
+  app.AddOption("--tee", a.serve.tee, "TEE of the permanent front")->OneOf({"tdx", "snp"});
+  app.AddOption("--snp-product", a.serve.snp_product, "Milan, Genoa or Turin")->ShowDefault();
+  app.AddOption("--defect", a.serve.defect, "give defective evidence (see tsm-sim defects)");
+  args::Option* const port = app.AddOption(
       "--collateral-port", a.serve.collateral_port,
       "serve the collateral over HTTP at this port of the loopback interface; 0: any free one");
-  app.add_option("--collateral-defect", a.serve.collateral_defect, "serve defective collateral")
-      ->needs(port);
-  mount->needs(file);
-  file->needs(mount);
+  app.AddOption("--collateral-defect", a.serve.collateral_defect, "serve defective collateral")
+      ->Needs(port);
+  mount->Needs(file);
+  file->Needs(mount);
 }
 
 int Main(int argc, char** argv) {
   Arguments a;
-  CLI::App app{"A simulated TEE chip, for development"};
-  app.require_subcommand(1);
-  CLI::App* const init = app.add_subcommand("init", "make the chip's keys and certificates");
-  CLI::App* const root = app.add_subcommand("root", "print the root certificate and its digests");
-  CLI::App* const collateral = app.add_subcommand("collateral", "write the collateral bundle");
-  for (CLI::App* const command : {init, root, collateral}) {
-    command->add_option("--state", a.state, "folder of the chip's keys")->required();
-    command->add_option("--tee", a.tee, "which half of the chip")
-        ->check(CLI::IsMember({"tdx", "snp"}))
-        ->capture_default_str();
-    command->add_option("--snp-product", a.snp_product, "Milan, Genoa or Turin")
-        ->capture_default_str();
+  args::Program app("A simulated TEE chip, for development");
+  app.RequireCommand();
+  args::Command* const init = app.AddCommand("init", "make the chip's keys and certificates");
+  args::Command* const root = app.AddCommand("root", "print the root certificate and its digests");
+  args::Command* const collateral = app.AddCommand("collateral", "write the collateral bundle");
+  for (args::Command* const command : {init, root, collateral}) {
+    command->AddOption("--state", a.state, "folder of the chip's keys")->Required();
+    command->AddOption("--tee", a.tee, "which half of the chip")
+        ->OneOf({"tdx", "snp"})
+        ->ShowDefault();
+    command->AddOption("--snp-product", a.snp_product, "Milan, Genoa or Turin")->ShowDefault();
   }
-  collateral->add_option("--out", a.out, "file (default: standard output)");
-  collateral->add_option("--defect", a.defect, "a defect of collateral (see tsm-sim defects)");
-  CLI::App* const measure = app.add_subcommand("measure", "print what the chip would measure");
-  measure->add_option("--guest", a.guest, "guest kind: " + GuestKinds())->capture_default_str();
-  measure->add_option("--role", a.roles, "role=FILE, in the machine's own order")->required();
-  CLI::App* const defects = app.add_subcommand("defects", "list the defects for negative tests");
-  CLI::App* const seeds = app.add_subcommand("seeds", "write seeds for the fuzz targets");
-  seeds->add_option("--out", a.out, "folder: one folder a target")->required();
-  CLI::App* const serve = app.add_subcommand("serve", "be the chip");
+  collateral->AddOption("--out", a.out, "file (default: standard output)");
+  collateral->AddOption("--defect", a.defect, "a defect of collateral (see tsm-sim defects)");
+  args::Command* const measure = app.AddCommand("measure", "print what the chip would measure");
+  measure->AddOption("--guest", a.guest, "guest kind: " + GuestKinds())->ShowDefault();
+  measure->AddOption("--role", a.roles, "role=FILE, in the machine's own order")->Required();
+  args::Command* const defects = app.AddCommand("defects", "list the defects for negative tests");
+  args::Command* const seeds = app.AddCommand("seeds", "write seeds for the fuzz targets");
+  seeds->AddOption("--out", a.out, "folder: one folder a target")->Required();
+  args::Command* const serve = app.AddCommand("serve", "be the chip");
   AddServe(*serve, a);
-  CLI11_PARSE(app, argc, argv);
+  if (const auto code = app.Parse(argc, argv)) return *code;
 
   StartLog("tsm-sim", LogLevel::kInfo);
   Result<> done;

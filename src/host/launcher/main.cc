@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <sys/file.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "base/arguments.h"
 #include "base/log.h"
 #include "host/launcher/config.h"
 #include "host/launcher/machines.h"
@@ -66,15 +66,15 @@ Result<> PrintKey(const LauncherConfig& config) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app{"Starts CVMs on this host for cced"};
+  args::Program app("Starts CVMs on this host for cced");
   std::string path;
   bool check = false;
   bool print_key = false;
-  app.add_option("--config", path, "configuration file (TOML)")->required();
-  app.add_flag("--check-config", check, "check the configuration and end");
-  app.add_flag("--print-key", print_key,
-               "print the SHA-256 of the TLS key's SPKI, for cced to pin, and end");
-  CLI11_PARSE(app, argc, argv);
+  app.AddOption("--config", path, "configuration file (TOML)")->Required();
+  app.AddFlag("--check-config", check, "check the configuration and end");
+  app.AddFlag("--print-key", print_key,
+              "print the SHA-256 of the TLS key's SPKI, for cced to pin, and end");
+  if (const auto code = app.Parse(argc, argv)) return *code;
   auto config = LoadLauncherConfig(path);
   if (!config) {
     std::cerr << FormatError(config.error()) << "\n";
