@@ -73,6 +73,7 @@ def behind(own_stage):
     with Proxy(public, inner, make_certificate(stage.world.folder)) as proxy:
         stage.world.ports["cced"] = inner  # what start_cced waits for
         stage.world.start_cced()
-        stage.owner.trust()
+        for person in (stage.owner, stage.consumer):
+            person.trust()  # where it listens is part of what is pinned
         stage.proxy = proxy
         yield stage

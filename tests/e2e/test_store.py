@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.error
 import urllib.request
 
 import pytest
 from deploy.world.store import WRITER, curl
 from deploy.world.world import write
+from processes_of import of_machines
 from stage import FINAL, HONEST, wait_until
 
 WORLD_SETTINGS = {"distributed_store": True}
@@ -106,18 +106,11 @@ def test_a_client_that_dies_in_the_machine_ends_the_job(own_stage, read_on_deman
         job = stage.job("sleep 4; cat /data/*/trial.csv > /output/rows.csv; exit 0")
         stage.follow(job, until=("running",))
         wait_until(lambda: "agent.store_mounted" in agent_log(stage, job), "the volume's mount")
-        guests = [pid for pid in all_clients() if os.stat(f"/proc/{pid}").st_uid > 100_000]
-        for pid in guests:
+        for pid in of_machines(stage, "juicefs"):
             os.kill(pid, signal.SIGKILL)
-        assert guests
         status = stage.ended(job)
     assert (status["state"], status["outcome"]) == ("failed", "data_unusable")
     assert stage.explain(job)["refusals"][-1]["code"] == "store.ended"
-
-
-def all_clients():
-    return [int(p) for p in subprocess.run(["pgrep", "-x", "juicefs"], capture_output=True, text=True,
-                                           check=False).stdout.split()]
 
 
 def test_no_secret_lies_in_a_volume(own_stage):
@@ -161,7 +154,7 @@ def test_an_upload_survives_kills(own_stage, victim):
             os.kill(pid, signal.SIGKILL)
     else:
         store.kill(victim)
-        time.sleep(2)  # the upload goes on meanwhile
+        wait_until(lambda: readiness(stage).startswith("store."), "the store's absence")  # the upload goes on meanwhile
         getattr(store, "start_" + victim)()
     first.wait(120)
     wait_until(store.clients, "the client's restart")
