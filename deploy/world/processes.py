@@ -54,6 +54,12 @@ def peak_memory(pid):
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
+def forget_peak_memory(pid):
+    """`peak_memory` counts anew from what the process holds now (clear_refs of proc(5))."""
+    with open(f"/proc/{pid}/clear_refs", "w", encoding="ascii") as out:
+        out.write("5")
+
+
 class Processes:
     """Started processes by name; each with a log file."""
 
