@@ -13,7 +13,7 @@ import pytest
 from deploy.world.store import WRITER, curl
 from deploy.world.world import write
 from processes_of import of_machines
-from stage import FINAL, HONEST, wait_until
+from stage import FINAL, HONEST, code_in, wait_until
 
 WORLD_SETTINGS = {"distributed_store": True}
 # Long enough for the host to try what it can with the job's key.
@@ -180,6 +180,30 @@ def test_readiness_names_a_store_that_is_down(own_stage):
     finally:
         store.start_s3()
     wait_until(lambda: readiness(stage) == "", "the store's return", 60)
+
+
+@pytest.mark.parametrize("file", ["redis.password", "s3.key"])
+def test_a_wrong_secret_is_named_and_holds_up_the_store_alone(own_stage, file):
+    """cced starts, says what is refused, and goes on with the right secret."""
+    stage = own_stage
+    folder = upload(stage, "wrong-" + file, 1 << 20)
+    path = stage.world.path(file)
+    with open(path, encoding="utf-8") as secret:
+        right = secret.read()
+    stage.world.processes.stop("cced")
+    write(path, "another-secret\n", 0o600)
+    stage.world.start_cced()
+    try:
+        said = stage.owner.refused("dataset", "upload", stage.dataset, folder)
+        assert code_in(said) == "store.refused", said
+        assert right.strip() not in said
+        wait_until(lambda: readiness(stage) == "store.refused", "the refusal in /ready")
+    finally:
+        stage.world.processes.stop("cced")
+        write(path, right, 0o600)
+        stage.world.start_cced()
+    stage.owner.cce("dataset", "upload", stage.dataset, folder, "--finalize")
+    wait_until(lambda: readiness(stage) == "", "the store's return")
 
 
 def readiness(stage):

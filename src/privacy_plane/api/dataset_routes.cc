@@ -65,12 +65,10 @@ Result<net::Response> KnownFiles(Modules& modules, const net::Request& request) 
   const auto named = request.query.find("base");
   if (named == request.query.end()) return Fail("input.malformed", "no base is named");
   ASSIGN_OR_RETURN(const SnapshotId base, ArrayFromHex<32>(named->second));
-  TRY(modules.datasets.Status(token, base));  // a refusal is an answer, not a broken stream
   net::Response response;
   response.headers["content-type"] = "application/octet-stream";
-  response.stream = [&datasets = modules.datasets, token, base](const net::Sink& sink) {
-    return datasets.WriteKnownFiles(token, base, sink);
-  };
+  // Opened first: a refusal is an answer, not a broken stream.
+  ASSIGN_OR_RETURN(response.stream, modules.datasets.KnownFiles(token, base));
   return response;
 }
 

@@ -37,9 +37,11 @@ class Datasets {
   // if there is any. upload.no_base where the one named is not there.
   Result<protocol::DraftStatus> Status(const TokenRecord& token,
                                        const std::optional<SnapshotId>& base = {}) const;
-  // The list of the base's files (dataset/known_files.h), which only the draft's own token opens.
-  Result<> WriteKnownFiles(const TokenRecord& token, const SnapshotId& base,
-                           const std::function<Result<>(ByteView)>& sink) const;
+  // The list of the base's files (dataset/known_files.h), which only the draft's own token opens:
+  // what writes it, once the store has shown the base's index.
+  using Sink = std::function<Result<>(ByteView)>;
+  Result<std::function<Result<>(const Sink&)>> KnownFiles(const TokenRecord& token,
+                                                          const SnapshotId& base) const;
   // Makes the snapshot and the signed receipt; repeats give the same receipt.
   Result<protocol::FinalizeReply> Finalize(const TokenRecord& token,
                                            const protocol::FinalizeMessage& message);

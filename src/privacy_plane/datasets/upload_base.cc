@@ -52,16 +52,20 @@ Result<protocol::DraftStatus> Datasets::Status(const TokenRecord& token,
   return status;
 }
 
-Result<> Datasets::WriteKnownFiles(const TokenRecord& token, const SnapshotId& base,
-                                   const std::function<Result<>(ByteView)>& sink) const {
+Result<std::function<Result<>(const Datasets::Sink&)>> Datasets::KnownFiles(
+    const TokenRecord& token, const SnapshotId& base) const {
   ASSIGN_OR_RETURN(const DraftRecord draft, Draft(token));
   ASSIGN_OR_RETURN(const dataset::SealedIndex sealed, FindBase(draft, base));
   ASSIGN_OR_RETURN(const SecretBytes dek, DekOf(draft.dataset, draft.epoch));
   ASSIGN_OR_RETURN(const auto store, core_.open_store(draft.dataset));
-  ASSIGN_OR_RETURN(const auto index, dataset::IndexScan::Open(*store, draft.dataset, draft.epoch,
-                                                              dek.Expose(), sealed));
-  const SecretBytes key = dataset::KnownFilesKey(dek.Expose(), draft.dataset, draft.id, base);
-  return dataset::WriteKnownFiles(*index, base, draft.epoch, key.Expose(), sink);
+  ASSIGN_OR_RETURN(auto opened, dataset::IndexScan::Open(*store, draft.dataset, draft.epoch,
+                                                         dek.Expose(), sealed));
+  const auto key = std::make_shared<const SecretBytes>(
+      dataset::KnownFilesKey(dek.Expose(), draft.dataset, draft.id, base));
+  return [store, index = std::shared_ptr<dataset::IndexScan>(std::move(opened)), key, base,
+          epoch = draft.epoch](const Sink& sink) {
+    return dataset::WriteKnownFiles(*index, base, epoch, key->Expose(), sink);
+  };
 }
 
 }  // namespace cce::privacy_plane
