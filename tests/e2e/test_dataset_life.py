@@ -14,9 +14,9 @@ from deploy.world.scenario import flip_byte
 from deploy.world.world import KEYS, write
 from stage import code_in
 
-# So slow that 32 MiB take two seconds to be sealed anew: time to interrupt it.
+# So slow that 32 MiB take two seconds to be sealed anew, half as long to be read: time to interrupt it.
 WORLD_SETTINGS = {"store": "dataset_quota_files = 2000\ndataset_quota_snapshots = 3",
-                  "datasets": "rotate_mib_per_second = 16"}
+                  "datasets": "rotate_mib_per_second = 16\nverify_mib_per_second = 32"}
 
 
 JUDGED = ("released", "rejected", "failed", "cancelled", "reviewing")
@@ -246,6 +246,22 @@ class TestVerify:
         assert [(d["object"], d["path_count"]) for d in found["damage"]] == [(lone.first, 4)]
         assert lone.verified()[0] == 0
 
+    def test_it_goes_on_after_a_kill(self, own_stage):
+        dataset = Dataset(own_stage, "verified")
+        for number in range(3):
+            with open(os.path.join(dataset.folder, f"blob-{number}"), "wb") as blob:
+                blob.write(os.urandom(24 << 20))
+        snapshot = dataset.upload()
+        damaged = max(dataset.objects().values(), key=os.path.getsize)
+        with dataset.damaged(damaged, "flipped"):
+            dataset.owner.cce("dataset", "verify", dataset.id, "--no-wait")
+            kill(own_stage, expect=lambda: dataset.snapshot(snapshot)["verification"]["finished"] == 0)
+            held = dataset.wait("the end", lambda d: d["snapshots"][0]["verification"]["finished"])
+        found = held["snapshots"][0]["verification"]
+        assert [d["object"] for d in found["damage"]] == [os.path.basename(damaged)]
+        assert found["objects_read"] == held["snapshots"][0]["objects"]
+        assert dataset.verified()[0] == 0
+
     def test_an_unknown_snapshot_is_refused(self, lone):
         assert lone.refused("verify", lone.id, "--snapshot", "11" * 32) == "dataset.unknown_snapshot"
 
@@ -327,8 +343,9 @@ class TestRotate:
                      d["snapshots"][1]["leak_index"], seconds=30)
 
 
-def kill(stage):
-    """kill -9 of cced, and its next start."""
+def kill(stage, expect=lambda: True):
+    """kill -9 of cced while something holds, and its next start."""
+    assert expect(), "too late for the kill"
     process = stage.world.processes.children.pop("cced")
     process.kill()
     process.wait()
@@ -378,6 +395,27 @@ class TestDelete:
         assert lone.refused("rotate", lone.id) == "dataset.deleted"
         assert lone.show()["deleted"]
         lone.wait("the collection", lambda _: lone.objects() == {}, seconds=20)
+
+    def test_it_is_whole_after_a_kill(self, own_stage):
+        """Killed as soon as the deletion is journaled, before its receipt is read and what it frees is removed."""
+        dataset = Dataset(own_stage, "killed")
+        before = self.secrets(own_stage)
+        for number in range(200):
+            dataset.write(f"f{number}", str(number) * 1000)
+        dataset.upload()
+        dataset.wait("the leak index", lambda d: d["snapshots"][0]["leak_index"])
+        (secret,) = self.secrets(own_stage) - before
+        size = own_stage.journal_size()
+        client = subprocess.Popen(dataset.owner.arguments("dataset", "delete", dataset.id), stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        while own_stage.journal_size() == size and client.poll() is None:
+            pass
+        kill(own_stage)
+        client.wait(60)
+        assert secret not in self.secrets(own_stage)
+        dataset.wait("the collection", lambda _: dataset.objects() == {}, seconds=20)
+        assert dataset.show()["deleted"]
+        assert dataset.refused("upload", dataset.id, dataset.folder) == "dataset.deleted"
 
     def test_a_secret_brought_back_is_destroyed_at_the_start(self, own_stage):
         """The state in which a kill between the journal's entry and the destruction leaves it."""
