@@ -134,7 +134,7 @@ class Mounted:
         key = bytes.fromhex(dataset.removeprefix("0x"))
         start = json.dumps({
             "dataset": key.hex(), "snapshot": snapshot, "store_dir": world.path("store", key.hex()),
-            "mountpoint": self.mountpoint, "epochs": [epoch], "read_ahead_kb": 4096, "threads": 10, "cache_mib": 16,
+            "mountpoint": self.mountpoint, "epochs": [epoch], "read_ahead_kb": 4096, "threads": 4, "cache_mib": 16,
             "allow_other": True, "uid": 0, "gid": 0, "prefetch_max_bytes": 1 << 30}).encode()
         started = time.monotonic()
         start_read, start_write = os.pipe()

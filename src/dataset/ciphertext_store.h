@@ -30,6 +30,8 @@ class ObjectReader {
   // as for a range past the end. A mapping of the store is no such memory: it could change between
   // the check and the use.
   virtual ByteView View(uint64_t /*offset*/, size_t /*size*/) const { return {}; }
+  // Another process or machine answers each read: few large ones are better than many.
+  virtual bool distant() const { return false; }
 };
 
 // A new object, written front to back; its name is known at the end. Dropped without Commit it

@@ -253,6 +253,76 @@ TEST(RoundTrip, AChunkGivesAllThatItHoldsOfAFile) {
   EXPECT_TRUE(reader->ReadChunkAt(*reader->index().Find("c"), 0, scratch)->bytes.empty());
 }
 
+// As a store on another machine.
+class DistantStore : public MemoryStore {
+ public:
+  Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) override {
+    class Reader : public ObjectReader {
+     public:
+      explicit Reader(std::unique_ptr<ObjectReader> inner) : inner_(std::move(inner)) {}
+      uint64_t size() const override { return inner_->size(); }
+      bool distant() const override { return true; }
+      Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+        return inner_->ReadAt(offset, out);
+      }
+
+     private:
+      const std::unique_ptr<ObjectReader> inner_;
+    };
+    ASSIGN_OR_RETURN(auto inner, MemoryStore::Open(name));
+    return std::make_unique<Reader>(std::move(inner));
+  }
+};
+
+TEST(ReadChunkAt, GivesFourChunksOfADistantStore) {
+  constexpr uint64_t kChunk = 65536;
+  const TestFolder folder;
+  const Bytes content = Noise(9 * kChunk + 5000, 9);
+  folder.Write("big", content);
+  folder.Write("small", Noise(3000, 8));
+  DistantStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path()).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  const Index::Id file = reader->index().Find("big").value();
+  ReadScratch scratch;
+  for (uint64_t offset = 0; offset < content.size(); offset += 7777) {
+    const Stretch stretch = reader->ReadChunkAt(file, offset, scratch).value();
+    ASSERT_TRUE(stretch.Holds(offset, 1)) << offset;
+    EXPECT_EQ(stretch.offset % (4 * kChunk), 0u);
+    ASSERT_TRUE(
+        Equal(stretch.bytes, ByteView(content).subspan(stretch.offset, stretch.bytes.size())));
+  }
+  EXPECT_EQ(reader->ReadChunkAt(file, 5 * kChunk, scratch)->bytes.size(), 4 * kChunk);
+  EXPECT_EQ(ReadWhole(*reader, file).value(), content);
+}
+
+TEST(ReadMembers, GivesWhatLiesWholeInTheChunk) {
+  const TestFolder folder;
+  for (int i = 10; i < 40; ++i) folder.Write(std::to_string(i), Noise(5000, i));
+  folder.Write("empty", {});
+  folder.Write("large", Noise(200000, 1));
+  MemoryStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path()).value();
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  ReadScratch scratch;
+  size_t split = 0;
+  for (int i = 10; i < 40; ++i) {
+    const Index::Id id = reader->index().Find(std::to_string(i)).value();
+    const auto members = reader->ReadMembers(id, scratch).value();
+    if (members.empty()) {
+      ++split;
+      continue;
+    }
+    EXPECT_EQ(members.front().file, id);
+    for (const Member& member : members) {
+      EXPECT_TRUE(Equal(member.bytes, ReadWhole(*reader, member.file).value()));
+    }
+  }
+  EXPECT_EQ(split, 2u);  // 30 files of 5000 bytes: two chunks end within one
+  EXPECT_TRUE(reader->ReadMembers(*reader->index().Find("large"), scratch)->empty());
+  EXPECT_TRUE(reader->ReadMembers(*reader->index().Find("empty"), scratch)->empty());
+}
+
 TEST(Prefetch, HoldsTheDeclaredFilesAndOpensNothingMore) {
   const TestFolder folder;
   folder.Write("a/1", Noise(90000, 1));

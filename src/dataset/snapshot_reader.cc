@@ -10,8 +10,12 @@
 namespace cce::dataset {
 namespace {
 
-constexpr size_t kMaxSealedRun = size_t{256}
-                                 << 10;  // ciphertext fetched at once: stays in the core's cache
+// Ciphertext fetched at once: so much stays in the core's cache until it is decrypted.
+constexpr size_t kMaxSealedRun = size_t{256} << 10;
+// Where each fetch asks another process or machine: a whole request of the kernel, and of what is
+// read at random more than its chunk.
+constexpr size_t kDistantRun = size_t{1} << 20;
+constexpr size_t kDistantStretch = size_t{256} << 10;
 
 constexpr uint32_t kMaxMembers = 64;
 
@@ -97,7 +101,8 @@ struct SnapshotReader::Impl {
                            PageBuffer& sealed) const {
     ASSIGN_OR_RETURN(const std::shared_ptr<const OpenObject> open, objects->Get(object));
     const size_t chunk_size = open->opener->chunk_size();
-    const size_t most = std::max<size_t>(kMaxSealedRun / chunk_size, 1);
+    const size_t run = open->reader->distant() ? kDistantRun : kMaxSealedRun;
+    const size_t most = std::max<size_t>(run / chunk_size, 1);
     while (!out.empty()) {
       const uint64_t chunk = at / chunk_size;
       const size_t from = at % chunk_size;
@@ -160,11 +165,19 @@ Result<Stretch> SnapshotReader::ReadChunkAt(Index::Id file, uint64_t offset,
   const auto [extent, begin] = impl_->PlaceOf(file, offset);
   ASSIGN_OR_RETURN(const auto open, impl_->objects->Get(extent.object));
   const size_t chunk_size = open->opener->chunk_size();
-  const uint64_t chunk = (extent.offset + offset - begin) / chunk_size;
+  uint64_t chunk = (extent.offset + offset - begin) / chunk_size;
+  uint64_t count = 1;
+  if (open->reader->distant()) {
+    const uint64_t most = std::max<uint64_t>(kDistantStretch / chunk_size, 1);
+    chunk = chunk / most * most;
+    count = std::min(most, open->opener->chunk_count() - chunk);
+  }
+  const size_t tags = count * crypto::kAeadTagSize;
+  const auto [last_begin, last_size] = open->opener->ChunkExtent(chunk + count - 1);
   const std::span<uint8_t> plain =
-      scratch.plain.Room(open->opener->ChunkExtent(chunk).second - crypto::kAeadTagSize);
-  TRY(impl_->ReadRun(extent.object, *open, chunk, 1, plain, scratch.sealed));
-  // In the object's plaintext: where the chunk begins, and what of it is the file's.
+      scratch.plain.Room(last_begin + last_size - open->opener->ChunkExtent(chunk).first - tags);
+  TRY(impl_->ReadRun(extent.object, *open, chunk, count, plain, scratch.sealed));
+  // In the object's plaintext: where the chunks begin, and what of them is the file's.
   const uint64_t chunk_begin = chunk * chunk_size;
   const uint64_t first = std::max<uint64_t>(chunk_begin, extent.offset);
   const uint64_t last =

@@ -61,7 +61,8 @@ class SnapshotReader {
   Result<size_t> ReadAt(Index::Id file, uint64_t offset, std::span<uint8_t> out,
                         ReadScratch& scratch) const;
 
-  // All that the chunk at `offset` holds of `file`: what reading one byte costs anyway. It lies in
+  // All that the chunk at `offset` holds of `file`: what reading one byte costs anyway (of a
+  // distant store: the chunks around it, too). It lies in
   // `scratch` until that is used again; empty at the file's end. Errors as of ReadAt.
   Result<Stretch> ReadChunkAt(Index::Id file, uint64_t offset, ReadScratch& scratch) const;
 

@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -50,7 +52,14 @@ struct OpenFile {
   uint64_t size = 0;
   ObjectName name{};
   bool guarded = false;
+  bool distant = false;
 };
+
+// JuiceFS, or another store that a process on this machine or another one answers.
+bool IsFuse(int fd) {
+  struct statfs info{};
+  return ::fstatfs(fd, &info) == 0 && info.f_type == FUSE_SUPER_MAGIC;
+}
 
 Result<> ReadFully(const OpenFile& file, uint64_t offset, std::span<uint8_t> out) {
   while (!out.empty()) {
@@ -74,6 +83,7 @@ class FileReader : public dataset::ObjectReader {
     if (guard_) guard_->Post([file = std::move(file_)] {});
   }
   uint64_t size() const override { return file_->size; }
+  bool distant() const override { return file_->distant; }
   Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
     if (!guard_) return ReadFully(*file_, offset, out);
     // A late call must not write into the caller's memory.
@@ -302,6 +312,11 @@ Result<std::unique_ptr<dataset::ObjectReader>> DirectoryStore::Open(const Object
     if (::fstat(file->fd.get(), &info) != 0) return FailCall(file->guarded, what, errno);
     if (!S_ISREG(info.st_mode)) return Fail("dataset.corrupt", what + " is no file");
     file->size = static_cast<uint64_t>(info.st_size);
+    // What is decrypted from it is kept by whoever reads: no need to keep the ciphertext, too.
+    // Where a mount refuses, it is read as any other. With a guard, objects are read through and
+    // through, for which the kernel's own reading ahead is best.
+    file->distant = !file->guarded && IsFuse(file->fd.get());
+    if (file->distant) (void)::fcntl(file->fd.get(), F_SETFL, O_NONBLOCK | O_DIRECT);
     return {};
   }));
   return std::make_unique<FileReader>(file, options_.guard);

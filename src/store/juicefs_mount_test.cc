@@ -114,6 +114,26 @@ TEST_F(JuicefsMountTest, KeepsObjectsOverAKillOfItsClient) {
   EXPECT_TRUE(store_->RemoveLeftovers());
 }
 
+// Read past the page cache, at any offset and size.
+TEST_F(JuicefsMountTest, IsDistantToAReaderWithoutADeadline) {
+  Bytes content(size_t{9} << 20);
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<uint8_t>(i * 31 + i / 4099);
+  const auto stored = dataset::PutObject(*store_, content).value();
+  EXPECT_FALSE(store_->Open(stored.name).value()->distant());
+  const auto plain = DirectoryStore::Open(mount_.mountpoint).value();
+  const auto reader = plain->Open(stored.name).value();
+  EXPECT_TRUE(reader->distant());
+  for (uint64_t offset = 44; offset < content.size(); offset = offset * 2 + 1) {
+    for (const size_t size : {size_t{1}, size_t{65552}, size_t{1048832}, size_t{5000001}}) {
+      Bytes out(std::min<uint64_t>(size, content.size() - offset));
+      ASSERT_TRUE(reader->ReadAt(offset, out));
+      ASSERT_TRUE(Equal(out, ByteView(content).subspan(offset, out.size()))) << offset;
+    }
+  }
+  Bytes past(2);
+  EXPECT_EQ(CodeOf(reader->ReadAt(content.size() - 1, past)), "dataset.corrupt");
+}
+
 TEST_F(JuicefsMountTest, AClientThatHangsIsATimeoutAndThenGoesOn) {
   const auto stored = dataset::PutObject(*store_, AsBytes("ciphertext")).value();
   const auto writer = store_->NewObject(0).value();

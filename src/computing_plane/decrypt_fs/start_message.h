@@ -19,7 +19,9 @@
 //        "prefetch":[PATTERN..] (absent: demand), "prefetch_max_bytes":N}
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -38,7 +40,8 @@ struct StartMessage {
   std::string store_dir;
   std::string mountpoint;
   uint32_t read_ahead_kb = 4096;
-  uint32_t threads = 10;
+  // More of them only push each other's bytes out of the cores' caches.
+  uint32_t threads = std::clamp(2 * std::thread::hardware_concurrency(), 4u, 64u);
   uint32_t cache_mib = 16;  // decrypted chunks
   bool allow_other = true;  // the container's uids are not decrypt-fs's
   uint32_t uid = 0;         // owner shown for every entry

@@ -17,6 +17,7 @@ StartMessage Sample() {
   message.store_dir = "/store";
   message.mountpoint = "/data/x";
   message.uid = 1000;
+  message.threads = 10;
   message.prefetch = std::vector<std::string>{"a", "b/*"};
   message.keys.emplace(7, SecretBytes::CopyOf(Bytes(32, 7)));
   message.keys.emplace(3, SecretBytes::CopyOf(Bytes(32, 3)));
