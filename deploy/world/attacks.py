@@ -1,4 +1,5 @@
-"""The demo's four attacks. Each gives its name, the code of its refusal, and the refusal as the dataset's owner sees it."""
+"""The demo's four attacks. Each gives its name, the code of its refusal (of a held output the decision), and the refusal as the
+dataset's owner sees it."""
 
 import json
 import ssl
@@ -34,7 +35,7 @@ def copy_rows(scenario, _):
     if status["state"] != "rejected":
         raise Failed(f"the leak ended as {status['state']}")
     return {"name": "copied rows", "title": "A container copies patients' rows to its output",
-            "code": "gate.needs_human", "explained": explained, "report": listed}
+            "code": "needs_human", "explained": explained, "report": listed}
 
 
 def wait_for_review(scenario, job, seconds=60):

@@ -1,12 +1,8 @@
-// Building: cells become (key, row, column) entries as files stream by; Finish sorts them into
-// tables.
+// Building: files stream by and become rows, (key, row, column) entries and shingles.
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <map>
-#include <unordered_map>
+#include <bit>
 
-#include "gate/index_data.h"
+#include "gate/index_builder.h"
 #include "gate/table.h"
 #include "gate/text.h"
 #include "gate/winnow.h"
@@ -17,19 +13,9 @@ namespace {
 constexpr size_t kMaxLine = size_t{1} << 20;  // longer lines are no records
 constexpr size_t kSampleRows =
     4096;  // for dependence, all tables together at most 16 times as many
+constexpr size_t kSampleBytes = size_t{12} << 20;
+constexpr size_t kSampleCell = 32;
 constexpr size_t kMaxTables = 4096;
-constexpr size_t kPairColumns = 7;
-
-struct Entry {
-  uint64_t key;
-  uint32_t row;
-  uint32_t column : 31;
-  uint32_t exact : 1;
-};
-struct Hashed {
-  uint64_t key;
-  uint32_t row;
-};
 
 uint64_t Scramble(uint64_t x) {
   x = (x ^ (x >> 31)) * 0x7fb5d329728ea185u;
@@ -37,54 +23,7 @@ uint64_t Scramble(uint64_t x) {
   return x ^ (x >> 33);
 }
 
-// Sorted (key, posting) pairs into a table; `keys` may repeat.
-template <typename It, typename F>
-PostingTable Collect(It begin, It end, F&& posting) {
-  PostingTable out;
-  std::vector<uint64_t> keys;
-  for (It at = begin; at != end; ++at) {
-    if (keys.empty() || keys.back() != at->key) {
-      keys.push_back(at->key);
-      out.start.push_back(static_cast<uint32_t>(out.postings.size()));
-    }
-    out.postings.push_back(posting(*at));
-  }
-  out.start.push_back(static_cast<uint32_t>(out.postings.size()));
-  out.keys.Assign(std::move(keys));
-  return out;
-}
-
 }  // namespace
-
-struct LeakIndexBuilder::Impl {
-  KeyedHash hash;
-  Bytes check_key;
-  LeakIndexOptions options;
-  LeakIndexStats stats;
-  std::vector<TableInfo> tables;
-  std::map<std::string, uint32_t, std::less<>> by_header;
-  std::vector<std::vector<std::vector<std::string>>> samples;  // table -> rows -> cells
-  size_t sampled = 0;
-  std::vector<RowInfo> rows;
-  std::vector<Entry> entries;
-  std::vector<Hashed> whole;
-  std::vector<uint64_t> shingles;
-  uint64_t row_counter = 0;
-  // Scratch of one row.
-  std::vector<std::string_view> cells;
-  std::vector<uint64_t> row_keys;
-
-  std::optional<uint32_t> TableOf(const std::string& path, const std::vector<std::string>& columns,
-                                  bool named);
-  void AddRow(uint32_t table, const std::vector<std::string_view>& row, uint32_t number);
-  void AddCell(std::string_view cell, uint32_t row, uint32_t column, uint8_t& signature);
-  void ThinRows();
-  void AddShingle(uint64_t fingerprint);
-  void BuildValues(LeakIndex::Data& data, std::vector<std::vector<float>>& common_share);
-  void BuildPairs(LeakIndex::Data& data, const std::vector<std::vector<float>>& common_share);
-  void BuildFactors();
-  void BuildShingles(LeakIndex::Data& data);
-};
 
 namespace {
 
@@ -190,6 +129,7 @@ class FileFeed {
     width_ = first.size();
     const bool header = LooksLikeHeader(first, impl_.cells);
     std::vector<std::string> columns;
+    columns.reserve(width_);
     for (size_t i = 0; i < width_; ++i) {
       columns.push_back(header ? std::string(TrimToken(first[i]).substr(0, 64))
                                : "column " + std::to_string(i + 1));
@@ -245,7 +185,9 @@ std::optional<uint32_t> LeakIndexBuilder::Impl::TableOf(const std::string& path,
   for (const std::string& c : columns) header += c + '\n';
   const auto at = by_header.find(header);
   if (at != by_header.end()) return at->second;
-  if (tables.size() >= kMaxTables) return std::nullopt;
+  if (tables.size() >= kMaxTables || stats.columns + columns.size() > kMaxAllColumns) {
+    return std::nullopt;
+  }
   TableInfo info;
   info.name = path.substr(0, 256);
   info.columns = columns;
@@ -266,13 +208,13 @@ void LeakIndexBuilder::Impl::AddCell(std::string_view cell, uint32_t row, uint32
     const uint64_t key = hash.Cell(KeyKind::kExact, canon) & kKeyMask;
     if (tokens++ == 0) signature = static_cast<uint8_t>(key);
     row_keys.push_back(key);
-    entries.push_back({key, row, column, 1});
+    entries.Add({key, row, column, 1});
     if (!canon.number) return;
     if (canon.digits > 6) {
-      entries.push_back({hash.Cell(KeyKind::kSix, Rounded(canon, 6)) & kKeyMask, row, column, 0});
+      entries.Add({hash.Cell(KeyKind::kSix, Rounded(canon, 6)) & kKeyMask, row, column, 0});
     }
     if (canon.digits > 3) {
-      entries.push_back({hash.Cell(KeyKind::kThree, Rounded(canon, 3)) & kKeyMask, row, column, 0});
+      entries.Add({hash.Cell(KeyKind::kThree, Rounded(canon, 3)) & kKeyMask, row, column, 0});
     }
   });
 }
@@ -284,181 +226,92 @@ void LeakIndexBuilder::Impl::AddRow(uint32_t table, const std::vector<std::strin
   ++info.all_rows;
   const uint64_t lot = Scramble(++row_counter);
   if ((lot & ((uint64_t{1} << stats.row_thinning) - 1)) != 0) return;
-  const auto id = static_cast<uint32_t>(rows.size());
-  rows.push_back({table, info.rows++, number});
+  const uint32_t id = row_count++;
+  ++info.rows;
   row_keys.clear();
-  const size_t at = info.signature.size();
-  info.signature.resize(at + info.columns.size());
-  for (size_t c = 0; c < row.size() && c < info.columns.size(); ++c) {
+  record.clear();
+  AppendU32(record, table);
+  AppendU32(record, number);
+  for (size_t c = 0; c < info.columns.size(); ++c) {
     uint8_t signature = 0;
-    AddCell(row[c], id, info.first_column + static_cast<uint32_t>(c), signature);
-    tables[table].signature[at + c] = signature;
+    if (c < row.size())
+      AddCell(row[c], id, info.first_column + static_cast<uint32_t>(c), signature);
+    record.push_back(signature);
   }
-  if (row_keys.size() >= 3) whole.push_back({hash.Row(row_keys) & kKeyMask, id});
-  if (samples[table].size() < kSampleRows && sampled < 16 * kSampleRows) {
-    ++sampled;
-    auto& kept = samples[table].emplace_back();
-    for (size_t c = 0; c < row.size() && c < kMaxFactorColumns; ++c) {
-      kept.emplace_back(row[c].substr(0, 32));
-    }
+  rows.Append(record);
+  if (row_keys.size() >= 3) whole.Add({hash.Row(row_keys) & kKeyMask, id});
+  Sample(table, row);
+  const uint64_t most = options.max_index / 2;
+  if (entries.size() * sizeof(Entry) > most || row_count * sizeof(Entry) > most) ThinRows();
+}
+
+void LeakIndexBuilder::Impl::Sample(uint32_t table, const std::vector<std::string_view>& row) {
+  if (samples[table].size() >= kSampleRows || sampled >= 16 * kSampleRows ||
+      sampled_bytes >= kSampleBytes) {
+    return;
   }
-  if (entries.size() * sizeof(Entry) > options.max_memory / 2) ThinRows();
+  std::string kept;
+  for (size_t c = 0; c < row.size() && c < kMaxFactorColumns; ++c) {
+    const std::string_view cell = row[c].substr(0, kSampleCell);
+    kept += static_cast<char>(cell.size());
+    kept += cell;
+  }
+  kept.shrink_to_fit();
+  ++sampled;
+  sampled_bytes += sizeof(std::string) + kept.capacity();
+  samples[table].push_back(std::move(kept));
 }
 
 // Keeps every second row, evenly; all that points to rows follows.
 void LeakIndexBuilder::Impl::ThinRows() {
   ++stats.row_thinning;
   const uint32_t bit = uint32_t{1} << (stats.row_thinning % 31);
-  std::vector<uint32_t> moved(rows.size(), UINT32_MAX);
-  std::vector<RowInfo> kept;
-  std::vector<uint32_t> counts(tables.size(), 0);
-  std::vector<std::vector<uint8_t>> signatures(tables.size());
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if ((Scramble(i * 2 + 1) & bit) != 0) continue;
-    moved[i] = static_cast<uint32_t>(kept.size());
-    RowInfo row = rows[i];
-    const auto& old = tables[row.table].signature;
-    const size_t width = tables[row.table].columns.size();
-    const auto from = old.begin() + static_cast<ptrdiff_t>(row.local * width);
-    signatures[row.table].insert(signatures[row.table].end(), from,
-                                 from + static_cast<ptrdiff_t>(width));
-    row.local = counts[row.table]++;
-    kept.push_back(row);
+  // Which rows stay, a bit each, and how many do before each word of it.
+  std::vector<uint64_t> stays(row_count / 64 + 1, 0);
+  for (uint64_t i = 0; i < row_count; ++i) {
+    if ((Scramble(i * 2 + 1) & bit) == 0) stays[i / 64] |= uint64_t{1} << i % 64;
   }
-  rows = std::move(kept);
-  for (size_t t = 0; t < tables.size(); ++t) {
-    tables[t].rows = counts[t];
-    tables[t].signature = std::move(signatures[t]);
+  std::vector<uint32_t> before(stays.size(), 0);
+  for (size_t w = 1; w < stays.size(); ++w) {
+    before[w] = before[w - 1] + static_cast<uint32_t>(std::popcount(stays[w - 1]));
   }
-  std::erase_if(entries, [&](Entry& e) { return (e.row = moved[e.row]) == UINT32_MAX; });
-  std::erase_if(whole, [&](Hashed& h) { return (h.row = moved[h.row]) == UINT32_MAX; });
+  const auto kept = [&](uint32_t row) { return (stays[row / 64] >> row % 64 & 1) != 0; };
+  const auto move = [&](auto& item) {
+    if (!kept(item.row)) return false;
+    const uint64_t below = stays[item.row / 64] & ((uint64_t{1} << item.row % 64) - 1);
+    item.row = before[item.row / 64] + static_cast<uint32_t>(std::popcount(below));
+    return true;
+  };
+  for (TableInfo& table : tables) table.rows = 0;
+  ScratchFile fewer(*scratch);
+  uint32_t row = 0, count = 0;
+  const auto thin = [&]() -> Result<> {
+    TRY(ForEachRow([&](uint32_t table, ByteView whole_record) -> Result<> {
+      if (!kept(row++)) return {};
+      fewer.Append(whole_record);
+      ++tables[table].rows;
+      ++count;
+      return {};
+    }));
+    TRY(entries.Keep(move));
+    return whole.Keep(move);
+  };
+  if (Result<> thinned = thin(); !thinned) failed = std::move(thinned);
+  rows = std::move(fewer);
+  row_count = count;
 }
 
 void LeakIndexBuilder::Impl::AddShingle(uint64_t fingerprint) {
   const uint64_t mask = (uint64_t{1} << stats.shingle_thinning) - 1;
   if ((fingerprint & mask) != 0) return;
-  shingles.push_back(fingerprint & kKeyMask);
-  if (shingles.size() * 8 > options.max_memory / 4) {
+  shingles.Add(fingerprint & kKeyMask);
+  if (shingles.size() * sizeof(uint64_t) > options.max_index / 4) {
     ++stats.shingle_thinning;
     const uint64_t more = (uint64_t{1} << stats.shingle_thinning) - 1;
-    std::erase_if(shingles, [&](uint64_t f) { return (f & more) != 0; });
-  }
-}
-
-void LeakIndexBuilder::Impl::BuildValues(LeakIndex::Data& data,
-                                         std::vector<std::vector<float>>& common_share) {
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
-    return std::tie(a.key, a.column, a.row) < std::tie(b.key, b.column, b.row);
-  });
-  std::vector<Entry> rare, common;  // `row` of a common entry is its frequency
-  std::vector<std::vector<double>> bits(tables.size());
-  common_share.resize(tables.size());
-  for (size_t t = 0; t < tables.size(); ++t) {
-    bits[t].assign(tables[t].columns.size(), 0);
-    common_share[t].assign(tables[t].columns.size(), 0);
-  }
-  for (size_t i = 0; i < entries.size();) {
-    size_t end = i;
-    while (end < entries.size() && entries[end].key == entries[i].key) ++end;
-    const bool is_rare = end - i <= kRareRows;
-    for (size_t at = i; at < end;) {
-      size_t stop = at;
-      while (stop < end && entries[stop].column == entries[at].column) ++stop;
-      const auto count = static_cast<double>(stop - at);
-      const uint32_t table = data.column_table[entries[at].column];
-      const uint32_t local = entries[at].column - tables[table].first_column;
-      const double rows_here = tables[table].rows;
-      if (entries[at].exact != 0 && rows_here > 0) {
-        bits[table][local] += count / rows_here * std::log2(std::max(1.0, rows_here / count));
-        if (!is_rare) common_share[table][local] += static_cast<float>(count / rows_here);
-      }
-      if (is_rare) {
-        rare.insert(rare.end(), entries.begin() + static_cast<ptrdiff_t>(at),
-                    entries.begin() + static_cast<ptrdiff_t>(stop));
-      } else {
-        common.push_back(
-            {entries[at].key, static_cast<uint32_t>(stop - at), entries[at].column, 1});
-      }
-      at = stop;
-    }
-    i = end;
-  }
-  const auto posting = [](const Entry& e) { return Posting{e.row, e.column}; };
-  data.rare = Collect(rare.begin(), rare.end(), posting);
-  data.common = Collect(common.begin(), common.end(), posting);
-  for (size_t t = 0; t < tables.size(); ++t) {
-    for (const double b : bits[t]) tables[t].entropy.push_back(static_cast<float>(b));
-  }
-  std::sort(whole.begin(), whole.end(), [](const Hashed& a, const Hashed& b) {
-    return std::tie(a.key, a.row) < std::tie(b.key, b.row);
-  });
-  data.whole =
-      Collect(whole.begin(), whole.end(), [](const Hashed& h) { return Posting{h.row, 0}; });
-}
-
-// Pairs of common cells: how rows of tables without rare values are found.
-void LeakIndexBuilder::Impl::BuildPairs(LeakIndex::Data& data,
-                                        const std::vector<std::vector<float>>& common_share) {
-  std::unordered_map<uint32_t, uint8_t> slot;  // column -> place among its table's chosen ones
-  for (size_t t = 0; t < tables.size(); ++t) {
-    std::vector<std::pair<float, uint32_t>> candidates;
-    for (uint32_t c = 0; c < tables[t].columns.size(); ++c) {
-      if (common_share[t][c] > 0.5f && tables[t].entropy[c] > 0.8f) {
-        candidates.emplace_back(-tables[t].entropy[c], c);
-      }
-    }
-    std::sort(candidates.begin(), candidates.end());
-    for (size_t i = 0; i < std::min(candidates.size(), kPairColumns); ++i) {
-      slot.emplace(tables[t].first_column + candidates[i].second, static_cast<uint8_t>(i));
+    if (Result<> kept = shingles.Keep([&](uint64_t f) { return (f & more) == 0; }); !kept) {
+      failed = std::move(kept);
     }
   }
-  if (slot.empty()) return;
-  std::vector<std::array<uint64_t, kPairColumns>> keys(rows.size());
-  for (const Entry& e : entries) {
-    const auto at = slot.find(e.column);
-    if (e.exact != 0 && at != slot.end()) keys[e.row][at->second] = e.key;
-  }
-  std::vector<Hashed> pairs;
-  for (uint32_t row = 0; row < keys.size(); ++row) {
-    for (size_t a = 0; a < kPairColumns; ++a) {
-      for (size_t b = a + 1; b < std::min(kPairColumns, a + 4); ++b) {
-        if (keys[row][a] == 0 || keys[row][b] == 0) continue;
-        pairs.push_back({hash.Pair(keys[row][a], keys[row][b]) & kKeyMask, row});
-      }
-    }
-  }
-  std::sort(pairs.begin(), pairs.end(), [](const Hashed& a, const Hashed& b) {
-    return std::tie(a.key, a.row) < std::tie(b.key, b.row);
-  });
-  std::vector<Hashed> kept;
-  for (size_t i = 0; i < pairs.size();) {
-    size_t end = i;
-    while (end < pairs.size() && pairs[end].key == pairs[i].key) ++end;
-    if (end - i <= kRareRows)
-      kept.insert(kept.end(), pairs.begin() + static_cast<ptrdiff_t>(i),
-                  pairs.begin() + static_cast<ptrdiff_t>(end));
-    i = end;
-  }
-  data.pairs = Collect(kept.begin(), kept.end(), [](const Hashed& h) { return Posting{h.row, 0}; });
-}
-
-void LeakIndexBuilder::Impl::BuildFactors() {
-  for (size_t t = 0; t < tables.size(); ++t) {
-    EstimateDependence(samples[t], tables[t]);
-    samples[t].clear();
-  }
-}
-
-void LeakIndexBuilder::Impl::BuildShingles(LeakIndex::Data& data) {
-  std::sort(shingles.begin(), shingles.end());
-  std::vector<uint64_t> kept;
-  for (size_t i = 0; i < shingles.size();) {
-    size_t end = i;
-    while (end < shingles.size() && shingles[end] == shingles[i]) ++end;
-    if (end - i <= kShinglePlaces) kept.push_back(shingles[i]);
-    i = end;
-  }
-  data.shingles.Assign(std::move(kept));
 }
 
 LeakIndexBuilder::LeakIndexBuilder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -468,11 +321,10 @@ LeakIndexBuilder::~LeakIndexBuilder() = default;
 
 Result<LeakIndexBuilder> LeakIndexBuilder::New(ByteView key, const LeakIndexOptions& options) {
   if (key.size() != kLeakKeySize) return Fail("crypto.bad_key", "an index key has 32 bytes");
-  auto impl = std::make_unique<Impl>();
-  ASSIGN_OR_RETURN(impl->hash, KeyedHash::New(key));
-  impl->check_key = ToBytes(key.subspan(16));
-  impl->options = options;
-  return LeakIndexBuilder(std::move(impl));
+  ASSIGN_OR_RETURN(KeyedHash hash, KeyedHash::New(key));
+  ASSIGN_OR_RETURN(auto scratch, Scratch::New(options.scratch_folder));
+  return LeakIndexBuilder(
+      std::make_unique<Impl>(std::move(hash), key.subspan(16), options, std::move(scratch)));
 }
 
 Result<> LeakIndexBuilder::AddFile(std::string_view path, const ByteSource& source) {
@@ -482,6 +334,8 @@ Result<> LeakIndexBuilder::AddFile(std::string_view path, const ByteSource& sour
     ASSIGN_OR_RETURN(const size_t n, source(buffer));
     impl_->stats.bytes += n;
     feed.Feed(ByteView(buffer).first(n), n == 0);
+    TRY(impl_->failed);
+    TRY(impl_->scratch->state());
     if (n == 0) break;
   }
   ++impl_->stats.files;
@@ -489,26 +343,9 @@ Result<> LeakIndexBuilder::AddFile(std::string_view path, const ByteSource& sour
   return {};
 }
 
-Result<LeakIndex> LeakIndexBuilder::Finish() {
-  auto data = std::make_unique<LeakIndex::Data>();
-  data->hash = impl_->hash;
-  data->check = impl_->hash(KeyKind::kCheck, impl_->check_key);
-  for (uint32_t t = 0; t < impl_->tables.size(); ++t) {
-    data->column_table.insert(data->column_table.end(), impl_->tables[t].columns.size(), t);
-  }
-  std::vector<std::vector<float>> common_share;
-  impl_->BuildValues(*data, common_share);
-  impl_->BuildPairs(*data, common_share);
-  impl_->BuildFactors();
-  impl_->BuildShingles(*data);
-  data->tables = std::move(impl_->tables);
-  data->rows = std::move(impl_->rows);
-  data->stats = impl_->stats;
-  data->stats.keys = data->rare.keys.size() + data->common.keys.size();
-  data->stats.postings = data->rare.postings.size() + data->pairs.postings.size();
-  data->stats.shingles = data->shingles.size();
-  impl_.reset();
-  return LeakIndex(std::move(data));
+Result<LeakIndexStats> LeakIndexBuilder::Finish(const ByteSink& sink) {
+  const std::unique_ptr<Impl> impl = std::move(impl_);
+  return impl->Finish(sink);
 }
 
 }  // namespace cce::gate

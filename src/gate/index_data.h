@@ -1,9 +1,10 @@
-// What a leak index holds in memory.
+// What the builder, the format and the look-ups of a leak index share.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,19 +17,19 @@ constexpr uint32_t kRareRows =
     32;  // a value in at most so many rows leads to them; else only its frequency is kept
 constexpr uint32_t kShinglePlaces = 3;    // a shingle found more often is boilerplate
 constexpr size_t kMaxColumns = 4096;      // of one table
+constexpr size_t kMaxAllColumns = 65536;  // of all tables together
 constexpr size_t kMaxFactorColumns = 64;  // columns whose dependence is estimated
 constexpr uint64_t kKeyMask = (uint64_t{1} << 48) - 1;
 
 // Sorted 48-bit keys with a bucket table over their upper bits, about a key to a bucket.
 class KeySet {
  public:
-  void Assign(std::vector<uint64_t> sorted);
+  // All of them share their first `common` bits.
+  void Assign(std::vector<uint64_t> sorted, int common);
   std::optional<size_t> Find(uint64_t key) const {
     if (keys_.empty()) return std::nullopt;
-    key &= kKeyMask;
-    const size_t bucket = key >> shift_;
-    size_t at = buckets_[bucket];
-    const size_t end = buckets_[bucket + 1];
+    size_t at = buckets_[(key & mask_) >> shift_];
+    const size_t end = buckets_[((key & mask_) >> shift_) + 1];
     if (end - at > 8) {
       at = static_cast<size_t>(std::lower_bound(keys_.begin() + static_cast<ptrdiff_t>(at),
                                                 keys_.begin() + static_cast<ptrdiff_t>(end), key) -
@@ -43,6 +44,7 @@ class KeySet {
  private:
   std::vector<uint64_t> keys_;
   std::vector<uint32_t> buckets_;
+  uint64_t mask_ = kKeyMask;
   int shift_ = 48;
 };
 
@@ -50,16 +52,6 @@ class KeySet {
 struct Posting {
   uint32_t value = 0;
   uint32_t column = 0;  // of all tables, counted through
-};
-struct PostingTable {
-  KeySet keys;
-  std::vector<uint32_t> start;  // keys.size() + 1
-  std::vector<Posting> postings;
-  std::span<const Posting> Find(uint64_t key) const {
-    const auto at = keys.Find(key);
-    if (!at) return {};
-    return std::span(postings).subspan(start[*at], start[*at + 1] - start[*at]);
-  }
 };
 
 // Tables of equal header are one.
@@ -73,7 +65,6 @@ struct TableInfo {
   std::vector<float> entropy;  // bits of each column
   // factor[a * n + b], n = min(columns, 64): how much of a is left when b is known, 0 to 255.
   std::vector<uint8_t> factor;
-  std::vector<uint8_t> signature;  // rows * columns: the low byte of each cell's exact key
   uint8_t LeftByte(uint32_t a, uint32_t b) const {
     const size_t n = std::min(columns.size(), kMaxFactorColumns);
     return a >= n || b >= n || factor.empty() ? UINT8_MAX : factor[a * n + b];
@@ -82,23 +73,52 @@ struct TableInfo {
 };
 struct RowInfo {
   uint32_t table = 0;
-  uint32_t local = 0;   // among the table's kept rows
   uint32_t number = 0;  // as counted in its file, from 1
 };
 
+// The index lies in pages: of keys by their upper bits, of rows by their number. Keyed hashes fall
+// evenly, so the pages of one section are of about one size.
+enum class Section : uint8_t { kRare, kCommon, kPairs, kWhole, kShingles, kRows };
+constexpr size_t kSections = 6;
+constexpr uint32_t kRowsOfPage = 128;
+constexpr uint64_t kMaxPage = (uint64_t{1} << 24) - 1;  // bytes
+constexpr int kMaxPageBits = 22;
+
+struct PageAt {
+  uint64_t offset : 40 = 0;
+  uint64_t size : 24 = 0;  // 0: nothing there
+};
+struct PageList {
+  int bits = 0;  // of the key, that choose the page
+  std::vector<PageAt> pages;
+  size_t PageOf(uint64_t key) const { return bits == 0 ? 0 : key >> (48 - bits); }
+};
+
+// A page, decoded. Of shingles the keys alone, of rows all but the keys.
+struct Page {
+  KeySet keys;
+  std::vector<uint32_t> start;  // keys.size() + 1
+  std::vector<Posting> postings;
+  std::vector<RowInfo> rows;
+  std::vector<uint32_t> signature_at;
+  Bytes signatures;  // a byte a cell: the low byte of its exact key
+  size_t memory = 0;
+  bool used = false;
+};
+
+// What is held of an opened index: all but its pages.
 struct LeakIndex::Data {
   KeyedHash hash;
-  uint64_t check = 0;
   LeakIndexStats stats;
   std::vector<TableInfo> tables;
   std::vector<uint32_t> column_table;  // column -> table
-  std::vector<RowInfo> rows;
-  PostingTable rare, common, pairs, whole;
-  KeySet shingles;
+  uint32_t rows = 0;                   // kept
+  std::array<PageList, kSections> sections;
+  std::shared_ptr<const IndexSource> source;
 
-  const TableInfo& TableOfRow(uint32_t row) const { return tables[rows[row].table]; }
-  // "row 12 of ACTG175.csv"
-  std::string RowName(uint32_t row) const;
+  const PageList& section(Section s) const { return sections[static_cast<size_t>(s)]; }
+  // Errors: those of the source, gate.index_corrupt.
+  Result<Page> ReadPage(Section section, size_t number) const;
 };
 
 }  // namespace cce::gate

@@ -1,25 +1,14 @@
-// The leak index as bytes (docs/formats/gate.md, "Leak index"). Read back as if hostile: it was
-// sealed, but costs nothing to check.
+// The leak index read back (docs/formats/gate.md, "Leak index"), as if hostile: it was sealed, but
+// costs nothing to check.
+#include "gate/index_format.h"
+
 #include <bit>
 #include <cmath>
-
-#include "gate/index_data.h"
 
 namespace cce::gate {
 namespace {
 
-constexpr std::string_view kMagic = "CCELIX";
-constexpr uint16_t kVersion = 1;
-
 Unexpected Corrupt(std::string what) { return Fail("gate.index_corrupt", std::move(what)); }
-
-void PutVarint(Bytes& out, uint64_t v) {
-  while (v >= 0x80) {
-    out.push_back(static_cast<uint8_t>(v | 0x80));
-    v >>= 7;
-  }
-  out.push_back(static_cast<uint8_t>(v));
-}
 
 Result<uint64_t> GetVarint(ByteReader& in) {
   uint64_t v = 0;
@@ -38,11 +27,6 @@ Result<size_t> GetCount(ByteReader& in) {
   return static_cast<size_t>(n);
 }
 
-void PutString(Bytes& out, std::string_view s) {
-  PutVarint(out, s.size());
-  Append(out, AsBytes(s));
-}
-
 Result<std::string> GetString(ByteReader& in, size_t max) {
   ASSIGN_OR_RETURN(const size_t n, GetCount(in));
   if (n > max) return Corrupt("a name is too long");
@@ -50,82 +34,11 @@ Result<std::string> GetString(ByteReader& in, size_t max) {
   return std::string(AsText(bytes));
 }
 
-void PutFloat(Bytes& out, float v) { AppendU32(out, std::bit_cast<uint32_t>(v)); }
-
 Result<float> GetFloat(ByteReader& in) {
   ASSIGN_OR_RETURN(const uint32_t bits, in.U32());
   const auto v = std::bit_cast<float>(bits);
   if (!std::isfinite(v) || v < 0 || v > 1e6f) return Corrupt("a number of bits is out of range");
   return v;
-}
-
-void PutKeys(Bytes& out, const KeySet& keys) {
-  PutVarint(out, keys.size());
-  uint64_t last = 0;
-  for (const uint64_t k : keys.keys()) {
-    PutVarint(out, k - last);
-    last = k;
-  }
-}
-
-Result<std::vector<uint64_t>> GetKeys(ByteReader& in) {
-  ASSIGN_OR_RETURN(const size_t n, GetCount(in));
-  std::vector<uint64_t> keys;
-  keys.reserve(n);
-  uint64_t last = 0;
-  for (size_t i = 0; i < n; ++i) {
-    ASSIGN_OR_RETURN(const uint64_t delta, GetVarint(in));
-    if ((i > 0 && delta == 0) || delta > kKeyMask - last) return Corrupt("keys are out of order");
-    last += delta;
-    keys.push_back(last);
-  }
-  return keys;
-}
-
-void PutTable(Bytes& out, const PostingTable& table) {
-  PutKeys(out, table.keys);
-  for (size_t i = 0; i < table.keys.size(); ++i) {
-    PutVarint(out, table.start[i + 1] - table.start[i]);
-    for (uint32_t p = table.start[i]; p < table.start[i + 1]; ++p) {
-      PutVarint(out, table.postings[p].value);
-      PutVarint(out, table.postings[p].column);
-    }
-  }
-}
-
-Result<PostingTable> GetTable(ByteReader& in, uint64_t max_value, uint64_t columns,
-                              size_t max_postings = SIZE_MAX) {
-  PostingTable out;
-  ASSIGN_OR_RETURN(std::vector<uint64_t> keys, GetKeys(in));
-  for (size_t i = 0; i < keys.size(); ++i) {
-    out.start.push_back(static_cast<uint32_t>(out.postings.size()));
-    ASSIGN_OR_RETURN(const size_t n, GetCount(in));
-    if (n == 0 || n > max_postings) return Corrupt("a key with an impossible number of postings");
-    for (size_t p = 0; p < n; ++p) {
-      ASSIGN_OR_RETURN(const uint64_t value, GetVarint(in));
-      ASSIGN_OR_RETURN(const uint64_t column, GetVarint(in));
-      if (value >= max_value || column >= std::max<uint64_t>(columns, 1)) {
-        return Corrupt("a posting leads nowhere");
-      }
-      out.postings.push_back({static_cast<uint32_t>(value), static_cast<uint32_t>(column)});
-    }
-  }
-  if (out.postings.size() > UINT32_MAX) return Corrupt("too many postings");
-  out.start.push_back(static_cast<uint32_t>(out.postings.size()));
-  out.keys.Assign(std::move(keys));
-  return out;
-}
-
-void PutTableInfo(Bytes& out, const TableInfo& t) {
-  PutString(out, t.name);
-  PutVarint(out, t.columns.size());
-  for (const std::string& c : t.columns) PutString(out, c);
-  PutVarint(out, t.rows);
-  PutVarint(out, t.all_rows);
-  PutFloat(out, t.row_bits);
-  for (const float e : t.entropy) PutFloat(out, e);
-  Append(out, t.factor);
-  Append(out, t.signature);
 }
 
 Result<TableInfo> GetTableInfo(ByteReader& in, uint32_t first_column) {
@@ -140,8 +53,7 @@ Result<TableInfo> GetTableInfo(ByteReader& in, uint32_t first_column) {
   }
   ASSIGN_OR_RETURN(const uint64_t rows, GetVarint(in));
   ASSIGN_OR_RETURN(t.all_rows, GetVarint(in));
-  if (rows > t.all_rows || rows > in.Remaining() / columns)
-    return Corrupt("a table has too many rows");
+  if (rows > t.all_rows || rows > UINT32_MAX) return Corrupt("a table has too many rows");
   t.rows = static_cast<uint32_t>(rows);
   ASSIGN_OR_RETURN(t.row_bits, GetFloat(in));
   for (size_t c = 0; c < columns; ++c) {
@@ -151,102 +63,185 @@ Result<TableInfo> GetTableInfo(ByteReader& in, uint32_t first_column) {
   const size_t n = std::min(columns, kMaxFactorColumns);
   ASSIGN_OR_RETURN(const ByteView factor, in.Take(n * n));
   t.factor = ToBytes(factor);
-  ASSIGN_OR_RETURN(const ByteView signature, in.Take(rows * columns));
-  t.signature = ToBytes(signature);
   return t;
 }
 
-Result<> GetRows(ByteReader& in, LeakIndex::Data& data) {
-  std::vector<uint32_t> counts(data.tables.size(), 0);
-  ASSIGN_OR_RETURN(const size_t rows, GetCount(in));
-  data.rows.reserve(rows);
-  for (size_t i = 0; i < rows; ++i) {
-    ASSIGN_OR_RETURN(const uint64_t table, GetVarint(in));
-    ASSIGN_OR_RETURN(const uint64_t number, GetVarint(in));
-    if (table >= data.tables.size() || number > UINT32_MAX) return Corrupt("a row of no table");
-    data.rows.push_back(
-        {static_cast<uint32_t>(table), counts[table]++, static_cast<uint32_t>(number)});
+Result<> GetSection(ByteReader& in, PageList& list, bool keyed, uint64_t end) {
+  ASSIGN_OR_RETURN(const uint8_t bits, in.U8());
+  ASSIGN_OR_RETURN(const size_t pages, GetCount(in));
+  list.bits = bits;
+  if (bits > kMaxPageBits || (keyed && pages != size_t{1} << bits)) {
+    return Corrupt("a section has an impossible number of pages");
   }
-  for (size_t t = 0; t < counts.size(); ++t) {
-    if (counts[t] != data.tables[t].rows) return Corrupt("a table lacks rows");
+  list.pages.resize(pages);
+  for (PageAt& page : list.pages) {
+    ASSIGN_OR_RETURN(const uint64_t size, GetVarint(in));
+    if (size == 0) continue;
+    ASSIGN_OR_RETURN(const uint64_t offset, GetVarint(in));
+    if (size > kMaxPage || size > end || offset < kIndexHead || offset > end - size) {
+      return Corrupt("a page lies outside of the index");
+    }
+    page.offset = offset & ((uint64_t{1} << 40) - 1);
+    page.size = size & kMaxPage;
   }
   return {};
 }
 
-Result<> GetBody(ByteReader& in, LeakIndex::Data& data) {
-  for (uint64_t* v : {&data.stats.files, &data.stats.tables, &data.stats.bytes, &data.stats.rows}) {
+Result<> GetDirectory(ByteReader& in, LeakIndex::Data& data, uint64_t end) {
+  LeakIndexStats& stats = data.stats;
+  for (uint64_t* v : {&stats.files, &stats.tables, &stats.bytes, &stats.rows}) {
     ASSIGN_OR_RETURN(*v, GetVarint(in));
   }
-  for (uint32_t* v : {&data.stats.row_thinning, &data.stats.shingle_thinning}) {
+  for (uint32_t* v : {&stats.row_thinning, &stats.shingle_thinning}) {
     ASSIGN_OR_RETURN(const uint64_t thinning, GetVarint(in));
     if (thinning > 40) return Corrupt("impossible thinning");
     *v = static_cast<uint32_t>(thinning);
   }
+  for (uint64_t* v : {&stats.keys, &stats.postings, &stats.shingles}) {
+    ASSIGN_OR_RETURN(*v, GetVarint(in));
+  }
   ASSIGN_OR_RETURN(const size_t tables, GetCount(in));
+  uint64_t rows = 0;
   for (uint32_t t = 0; t < tables; ++t) {
-    ASSIGN_OR_RETURN(TableInfo table, GetTableInfo(in, data.stats.columns));
-    data.stats.columns += static_cast<uint32_t>(table.columns.size());
+    ASSIGN_OR_RETURN(TableInfo table, GetTableInfo(in, stats.columns));
+    stats.columns += static_cast<uint32_t>(table.columns.size());
+    if (stats.columns > kMaxAllColumns) return Corrupt("too many columns");
     data.column_table.insert(data.column_table.end(), table.columns.size(), t);
+    rows += table.rows;
     data.tables.push_back(std::move(table));
   }
-  TRY(GetRows(in, data));
-  const uint64_t rows = data.rows.size(), columns = data.stats.columns;
-  ASSIGN_OR_RETURN(data.rare, GetTable(in, rows, columns, kRareRows));
-  ASSIGN_OR_RETURN(data.common, GetTable(in, rows * 4 + 1, columns));
-  ASSIGN_OR_RETURN(data.pairs, GetTable(in, rows, 1));
-  ASSIGN_OR_RETURN(data.whole, GetTable(in, rows, 1));
-  for (const Posting& p : data.rare.postings) {
-    if (data.column_table[p.column] != data.rows[p.value].table)
-      return Corrupt("a posting crosses tables");
+  ASSIGN_OR_RETURN(const uint64_t all, GetVarint(in));
+  if (all != rows || rows > UINT32_MAX) return Corrupt("the tables' rows do not add up");
+  data.rows = static_cast<uint32_t>(rows);
+  for (size_t s = 0; s < kSections; ++s) {
+    TRY(GetSection(in, data.sections[s], s != static_cast<size_t>(Section::kRows), end));
   }
-  ASSIGN_OR_RETURN(std::vector<uint64_t> shingles, GetKeys(in));
-  data.shingles.Assign(std::move(shingles));
+  if (data.section(Section::kRows).pages.size() != (rows + kRowsOfPage - 1) / kRowsOfPage) {
+    return Corrupt("rows are missing");
+  }
   return in.ExpectEnd();
+}
+
+// What postings of a section may say.
+struct PostingRange {
+  uint64_t value = 0, column = 0, count = 0;
+};
+
+PostingRange RangeOf(const LeakIndex::Data& data, Section section) {
+  const uint64_t rows = data.rows, columns = data.stats.columns;
+  switch (section) {
+    case Section::kRare:
+      return {rows, columns, kRareRows};
+    case Section::kCommon:
+      return {rows * 4 + 1, columns, columns};
+    case Section::kPairs:
+      return {rows, 1, kRareRows};
+    case Section::kWhole:
+      return {rows, 1, 1};
+    default:
+      return {};
+  }
+}
+
+Result<Page> GetKeyPage(ByteReader& in, const LeakIndex::Data& data, Section section,
+                        uint64_t number) {
+  const int bits = data.section(section).bits;
+  const PostingRange range = RangeOf(data, section);
+  ASSIGN_OR_RETURN(const size_t n, GetCount(in));
+  Page page;
+  std::vector<uint64_t> keys;
+  keys.reserve(n);
+  uint64_t last = 0;
+  for (size_t i = 0; i < n; ++i) {
+    ASSIGN_OR_RETURN(const uint64_t delta, GetVarint(in));
+    if ((i > 0 && delta == 0) || delta > kKeyMask - last) return Corrupt("keys are out of order");
+    last += delta;
+    if (data.section(section).PageOf(last) != number) return Corrupt("a key of another page");
+    keys.push_back(last);
+    if (section == Section::kShingles) continue;
+    page.start.push_back(static_cast<uint32_t>(page.postings.size()));
+    ASSIGN_OR_RETURN(const size_t postings, GetCount(in));
+    if (postings == 0 || postings > range.count) {
+      return Corrupt("a key with an impossible number of postings");
+    }
+    for (size_t p = 0; p < postings; ++p) {
+      ASSIGN_OR_RETURN(const uint64_t value, GetVarint(in));
+      ASSIGN_OR_RETURN(const uint64_t column, GetVarint(in));
+      if (value >= range.value || column >= range.column) return Corrupt("a posting leads nowhere");
+      page.postings.push_back({static_cast<uint32_t>(value), static_cast<uint32_t>(column)});
+    }
+  }
+  page.start.push_back(static_cast<uint32_t>(page.postings.size()));
+  page.postings.shrink_to_fit();
+  page.keys.Assign(std::move(keys), bits);
+  page.memory = sizeof(Page) + n * 24 + page.postings.size() * sizeof(Posting);
+  return page;
+}
+
+Result<Page> GetRowPage(ByteReader& in, const LeakIndex::Data& data, uint64_t number) {
+  Page page;
+  const uint64_t n = std::min<uint64_t>(kRowsOfPage, data.rows - number * kRowsOfPage);
+  page.rows.reserve(n);
+  page.signature_at.reserve(n);
+  for (uint64_t i = 0; i < n; ++i) {
+    ASSIGN_OR_RETURN(const uint64_t table, GetVarint(in));
+    ASSIGN_OR_RETURN(const uint64_t row, GetVarint(in));
+    if (table >= data.tables.size() || row > UINT32_MAX) return Corrupt("a row of no table");
+    ASSIGN_OR_RETURN(const ByteView signature, in.Take(data.tables[table].columns.size()));
+    page.rows.push_back({static_cast<uint32_t>(table), static_cast<uint32_t>(row)});
+    page.signature_at.push_back(static_cast<uint32_t>(page.signatures.size()));
+    Append(page.signatures, signature);
+  }
+  page.memory = sizeof(Page) + n * 12 + page.signatures.capacity();
+  return page;
 }
 
 }  // namespace
 
-Bytes LeakIndex::Serialize() const {
-  const Data& d = *data_;
-  Bytes out = ToBytes(kMagic);
-  AppendU16(out, kVersion);
-  AppendU64(out, d.check);
-  for (const uint64_t v : {d.stats.files, d.stats.tables, d.stats.bytes, d.stats.rows,
-                           uint64_t{d.stats.row_thinning}, uint64_t{d.stats.shingle_thinning}}) {
-    PutVarint(out, v);
+Result<Page> LeakIndex::Data::ReadPage(Section section, size_t number) const {
+  const PageAt& at = this->section(section).pages[number];
+  Bytes bytes(at.size);
+  TRY(source->ReadAt(at.offset, bytes));
+  ByteReader in(bytes);
+  Result<Page> page = section == Section::kRows ? GetRowPage(in, *this, number)
+                                                : GetKeyPage(in, *this, section, number);
+  if (!page || in.Remaining() != 0) {
+    return Corrupt(page ? "a page is too long" : std::move(page.error().message));
   }
-  PutVarint(out, d.tables.size());
-  for (const TableInfo& t : d.tables) PutTableInfo(out, t);
-  PutVarint(out, d.rows.size());
-  for (const RowInfo& r : d.rows) {
-    PutVarint(out, r.table);
-    PutVarint(out, r.number);
-  }
-  for (const PostingTable* t : {&d.rare, &d.common, &d.pairs, &d.whole}) PutTable(out, *t);
-  PutKeys(out, d.shingles);
-  return out;
+  return page;
 }
 
-Result<LeakIndex> LeakIndex::Deserialize(ByteView key, ByteView bytes) {
+Result<LeakIndex> LeakIndex::Open(ByteView key, std::shared_ptr<const IndexSource> source) {
   if (key.size() != kLeakKeySize) return Fail("crypto.bad_key", "an index key has 32 bytes");
   auto data = std::make_unique<Data>();
   ASSIGN_OR_RETURN(data->hash, KeyedHash::New(key));
-  if (bytes.size() < kMagic.size() + 10 || AsText(bytes.first(kMagic.size())) != kMagic) {
-    return Corrupt("no leak index");
-  }
-  ByteReader in(bytes.subspan(kMagic.size()));
+  const uint64_t size = source->size();
+  if (size < kIndexHead + kIndexFoot || size >> 40 != 0) return Corrupt("no leak index");
+  Bytes head(kIndexHead), foot(kIndexFoot);
+  TRY(source->ReadAt(0, head));
+  TRY(source->ReadAt(size - kIndexFoot, foot));
+  if (!AsText(head).starts_with(kIndexMagic)) return Corrupt("no leak index");
+  ByteReader in(ByteView(head).subspan(kIndexMagic.size())), at(foot);
   ASSIGN_OR_RETURN(const uint16_t version, in.U16());
-  if (version != kVersion) return Fail("gate.index_version", "version " + std::to_string(version));
-  ASSIGN_OR_RETURN(data->check, in.U64());
-  if (data->check != data->hash(KeyKind::kCheck, key.subspan(16))) {
+  if (version != kIndexVersion) {
+    return Fail("gate.index_version", "version " + std::to_string(version));
+  }
+  ASSIGN_OR_RETURN(const uint64_t check, in.U64());
+  if (check != data->hash(KeyKind::kCheck, key.subspan(16))) {
     return Fail("gate.index_key", "the index was built under another key");
   }
-  if (auto body = GetBody(in, *data); !body) {
-    return Corrupt(std::move(body.error().message));
+  ASSIGN_OR_RETURN(const uint64_t begin, at.U64());
+  if (begin < kIndexHead || begin > size - kIndexFoot ||
+      size - kIndexFoot - begin > kMaxDirectory) {
+    return Corrupt("no directory");
   }
-  data->stats.keys = data->rare.keys.size() + data->common.keys.size();
-  data->stats.postings = data->rare.postings.size() + data->pairs.postings.size();
-  data->stats.shingles = data->shingles.size();
+  Bytes directory(size - kIndexFoot - begin);
+  TRY(source->ReadAt(begin, directory));
+  ByteReader body(directory);
+  if (auto got = GetDirectory(body, *data, begin); !got) {
+    return Corrupt(std::move(got.error().message));
+  }
+  data->source = std::move(source);
   return LeakIndex(std::move(data));
 }
 

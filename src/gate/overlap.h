@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "gate/finding.h"
-#include "gate/index_data.h"
+#include "gate/leak_lookup.h"
 #include "gate/view.h"
 
 namespace cce::gate {
 
 // A finding of class kOverlap where at least 3 fingerprints and 2 % of them, or 60, are the
 // dataset's.
-void DetectOverlap(const LeakIndex::Data& data, const View& view, int dataset,
+void DetectOverlap(LeakLookup& lookup, const View& view, int dataset,
                    std::vector<Finding>& findings);
 
 }  // namespace cce::gate

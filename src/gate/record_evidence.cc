@@ -17,9 +17,10 @@ double ChoiceBits(size_t k, size_t n) {
 
 class Reporter {
  public:
-  Reporter(const LeakIndex::Data& data, const FileEvidence& evidence, uint64_t windows, int dataset,
+  Reporter(LeakLookup& lookup, const FileEvidence& evidence, uint64_t windows, int dataset,
            std::vector<Finding>& findings)
-      : data_(data),
+      : lookup_(lookup),
+        data_(lookup.data()),
         evidence_(evidence),
         windows_(windows),
         dataset_(dataset),
@@ -35,6 +36,7 @@ class Reporter {
   static double EvidenceWithin(const Candidate& candidate, const std::set<uint32_t>& columns);
   std::string Describe(const Candidate& candidate, double bits) const;
 
+  LeakLookup& lookup_;
   const LeakIndex::Data& data_;
   const FileEvidence& evidence_;
   uint64_t windows_;
@@ -43,9 +45,10 @@ class Reporter {
 };
 
 std::string Reporter::Describe(const Candidate& candidate, double bits) const {
-  const TableInfo& table = data_.TableOfRow(candidate.row);
-  std::string out = data_.RowName(candidate.row) + ": " + std::to_string(candidate.matches.size()) +
-                    " of " + std::to_string(table.columns.size()) + " cells (";
+  const TableInfo& table = data_.tables[candidate.table];
+  std::string out = lookup_.RowName(candidate.row) + ": " +
+                    std::to_string(candidate.matches.size()) + " of " +
+                    std::to_string(table.columns.size()) + " cells (";
   for (size_t i = 0; i < std::min<size_t>(candidate.matches.size(), 6); ++i) {
     if (i > 0) out += ", ";
     out += table.columns[candidate.matches[i].column - table.first_column];
@@ -69,7 +72,7 @@ double Reporter::Evidence(const Candidate& candidate) const {
   tokens -= ChoiceBits(k, candidate.tokens);
   const double cells =
       static_cast<double>(candidate.bits) -
-      ChoiceBits(candidate.matches.size(), InformativeColumns(data_.TableOfRow(candidate.row)));
+      ChoiceBits(candidate.matches.size(), InformativeColumns(data_.tables[candidate.table]));
   return std::max(tokens, cells);
 }
 
@@ -125,7 +128,7 @@ void Reporter::Records() const {
       surplus += inside - needed;
     }
   }
-  const TableInfo& table = data_.TableOfRow(evidence_.candidates[0].row);
+  const TableInfo& table = data_.tables[evidence_.candidates[0].table];
   if (masked.size() >= 3 && surplus > ChoiceBits(mask.size(), InformativeColumns(table))) {
     for (const auto& [c, bits] : masked) take(*c, bits);
   }
@@ -166,7 +169,7 @@ void Reporter::Together() const {
           ? 0
           : sum(within,
                 ChoiceBits(columns.size(),
-                           InformativeColumns(data_.TableOfRow(evidence_.candidates[0].row))));
+                           InformativeColumns(data_.tables[evidence_.candidates[0].table])));
   const auto& best = alone_bits >= within_bits ? alone : within;
   const double bits = std::max(alone_bits, within_bits);
   const bool together = best.size() >= 3 && bits > 24;
@@ -197,7 +200,7 @@ void Reporter::Whole() const {
                        .strength = 0.95,
                        .file = evidence_.file,
                        .message = std::to_string(evidence_.whole_lines) + " whole rows, such as " +
-                                  data_.RowName(evidence_.whole_row),
+                                  lookup_.RowName(evidence_.whole_row),
                        .count = evidence_.whole_lines,
                        .dataset = dataset_});
 }
@@ -230,9 +233,9 @@ size_t InformativeColumns(const TableInfo& table) {
       std::count_if(table.entropy.begin(), table.entropy.end(), [](float e) { return e > 0.05f; }));
 }
 
-void ReportEvidence(const LeakIndex::Data& data, const FileEvidence& evidence, uint64_t windows,
-                    int dataset, std::vector<Finding>& findings) {
-  const Reporter reporter(data, evidence, windows, dataset, findings);
+void ReportEvidence(LeakLookup& lookup, const FileEvidence& evidence, uint64_t windows, int dataset,
+                    std::vector<Finding>& findings) {
+  const Reporter reporter(lookup, evidence, windows, dataset, findings);
   reporter.Records();
   reporter.Together();
   reporter.Whole();

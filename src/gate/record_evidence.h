@@ -8,7 +8,7 @@
 
 #include "gate/finding.h"
 #include "gate/flat_set.h"
-#include "gate/index_data.h"
+#include "gate/leak_lookup.h"
 
 namespace cce::gate {
 
@@ -22,6 +22,7 @@ struct CellMatch {
 
 struct Candidate {
   uint32_t row = 0;
+  uint32_t table = 0;
   uint64_t place = 0;
   uint32_t tokens = 0;  // different ones in the window
   float bits = 0;
@@ -44,7 +45,7 @@ struct FileEvidence {
 size_t InformativeColumns(const TableInfo& table);
 
 // The findings (kRecords, kValues) that a file's evidence is worth; `windows`: looked at in all.
-void ReportEvidence(const LeakIndex::Data& data, const FileEvidence& evidence, uint64_t windows,
-                    int dataset, std::vector<Finding>& findings);
+void ReportEvidence(LeakLookup& lookup, const FileEvidence& evidence, uint64_t windows, int dataset,
+                    std::vector<Finding>& findings);
 
 }  // namespace cce::gate

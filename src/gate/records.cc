@@ -42,9 +42,9 @@ std::string WithoutTags(std::string_view text) {
 
 }  // namespace
 
-RecordDetector::RecordDetector(const LeakIndex::Data& data) : data_(data), matcher_(data) {
+RecordDetector::RecordDetector(LeakLookup& lookup) : lookup_(lookup), matcher_(lookup) {
   size_t widest = 8;
-  for (const TableInfo& t : data.tables) widest = std::max(widest, t.columns.size());
+  for (const TableInfo& t : lookup.data().tables) widest = std::max(widest, t.columns.size());
   span_ = std::clamp<size_t>(2 * widest + 8, 24, 512);
 }
 
@@ -53,16 +53,16 @@ void RecordDetector::Tokenise(std::string_view text, std::vector<OutToken>& out)
   ForEachToken(text, [&](std::string_view token) {
     if (!Canonicalise(token, canon)) return;
     OutToken t;
-    t.exact = data_.hash.Cell(KeyKind::kExact, canon) & kKeyMask;
+    t.exact = lookup_.hash().Cell(KeyKind::kExact, canon) & kKeyMask;
     if (canon.number) {
       t.mantissa = canon.mantissa;
       t.exponent = canon.exponent;
       t.negative = canon.negative;
       t.digits = canon.digits;
       const Canon six = Rounded(canon, 6);
-      if (canon.digits > 3) t.six = data_.hash.Cell(KeyKind::kSix, six) & kKeyMask;
-      t.three = data_.hash.Cell(KeyKind::kThree, Rounded(canon, 3)) & kKeyMask;
-      if (canon.digits > 6) t.exact_of_six = data_.hash.Cell(KeyKind::kExact, six) & kKeyMask;
+      if (canon.digits > 3) t.six = lookup_.hash().Cell(KeyKind::kSix, six) & kKeyMask;
+      t.three = lookup_.hash().Cell(KeyKind::kThree, Rounded(canon, 3)) & kKeyMask;
+      if (canon.digits > 6) t.exact_of_six = lookup_.hash().Cell(KeyKind::kExact, six) & kKeyMask;
     }
     out.push_back(t);
   });
@@ -137,7 +137,7 @@ void RecordDetector::AddTableColumns(std::string_view text, FileEvidence& eviden
   });
   if (lines > span_) return;
   for (size_t c = 0; c < columns.size(); ++c) {
-    if (columns[c].size() >= 3) matcher_.Match(columns[c], c + 1, evidence);
+    if (columns[c].size() >= 3) WindowsOf(columns[c], c + 1, evidence);
   }
 }
 
@@ -248,13 +248,14 @@ void RecordDetector::MatchWhole(std::span<const OutToken> tokens, FileEvidence& 
     cells_.clear();
     for (const OutToken& t : tokens.subspan(skip)) cells_.push_back(t.exact);
     if (cells_.size() < 3) return;
-    const auto found = data_.whole.Find(data_.hash.Row(cells_));
-    if (found.empty()) continue;
+    lookup_.Trim();
+    const std::optional<uint32_t> found = lookup_.Whole(lookup_.hash().Row(cells_));
+    if (!found) continue;
     ++evidence.whole_lines;
-    const float bits = data_.TableOfRow(found[0].value).row_bits;
+    const float bits = lookup_.data().tables[lookup_.Row(*found).table].row_bits;
     if (bits >= evidence.whole_bits) {
       evidence.whole_bits = bits;
-      evidence.whole_row = found[0].value;
+      evidence.whole_row = *found;
     }
     return;
   }
@@ -263,15 +264,16 @@ void RecordDetector::MatchWhole(std::span<const OutToken> tokens, FileEvidence& 
 // Numbers of four and more digits: how many are the dataset's own, and how many of their neighbours
 // are (which is how many would be by chance, there).
 void RecordDetector::CountValues(std::span<const OutToken> tokens, FileEvidence& evidence) {
-  const auto known = [&](const Canon& c) {
-    const uint64_t key = data_.hash.Cell(KeyKind::kExact, c) & kKeyMask;
-    return !data_.rare.Find(key).empty() || !data_.common.Find(key).empty();
+  const auto holds = [&](uint64_t key) {
+    lookup_.Trim();
+    return !lookup_.Rare(key).empty() || !lookup_.Common(key).empty();
   };
+  const auto known = [&](const Canon& c) { return holds(lookup_.hash().Cell(KeyKind::kExact, c)); };
   for (const OutToken& t : tokens) {
     if (t.digits < 4 || evidence.precise.size() > 100'000 || !evidence.precise.Insert(t.exact)) {
       continue;
     }
-    evidence.contained += !data_.rare.Find(t.exact).empty() || !data_.common.Find(t.exact).empty();
+    evidence.contained += holds(t.exact);
     for (const int64_t step : {-7, -3, 3, 7}) {
       Canon c{.number = true, .negative = t.negative, .digits = t.digits, .exponent = t.exponent};
       c.mantissa = static_cast<uint64_t>(static_cast<int64_t>(t.mantissa) + step);
@@ -282,7 +284,7 @@ void RecordDetector::CountValues(std::span<const OutToken> tokens, FileEvidence&
 
 void RecordDetector::Finish(int dataset, std::vector<Finding>& findings) {
   for (const FileEvidence& evidence : files_) {
-    ReportEvidence(data_, evidence, matcher_.windows(), dataset, findings);
+    ReportEvidence(lookup_, evidence, matcher_.windows(), dataset, findings);
   }
   files_.clear();
 }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "gate/finding.h"
-#include "gate/index_data.h"
 #include "gate/record_evidence.h"
 #include "gate/view.h"
 #include "gate/window_match.h"
@@ -16,7 +15,7 @@ namespace cce::gate {
 // One dataset against all views of one output. Not thread-safe.
 class RecordDetector {
  public:
-  explicit RecordDetector(const LeakIndex::Data& data);
+  explicit RecordDetector(LeakLookup& lookup);
   // Views in any order, then Finish once: findings of classes kRecords and kValues, with `dataset`
   // set.
   void Add(const View& view);
@@ -31,7 +30,7 @@ class RecordDetector {
   void MatchWhole(std::span<const OutToken> tokens, FileEvidence& evidence);
   void CountValues(std::span<const OutToken> tokens, FileEvidence& evidence);
 
-  const LeakIndex::Data& data_;
+  LeakLookup& lookup_;
   size_t span_ = 64;  // tokens of a sliding window
   WindowMatcher matcher_;
   std::vector<FileEvidence> files_;

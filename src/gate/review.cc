@@ -81,15 +81,22 @@ void DetectAll(std::span<const View> views, std::span<const ReviewedDataset> dat
                           .dataset = number});
       continue;
     }
-    const LeakIndex::Data& data = datasets[d].index->data();
-    RecordDetector records(data);
+    LeakLookup lookup(*datasets[d].index);
+    RecordDetector records(lookup);
     for (const std::span<const View> list : {views, std::span<const View>(extra)}) {
       for (const View& view : list) {
         records.Add(view);
-        DetectOverlap(data, view, number, findings);
+        DetectOverlap(lookup, view, number, findings);
       }
     }
     records.Finish(number, findings);
+    if (lookup.error()) {
+      findings.push_back(
+          {.cls = FindingClass::kNoIndex,
+           .strength = 1,
+           .message = "the dataset's leak index could not be read: " + lookup.error()->code,
+           .dataset = number});
+    }
   }
 }
 

@@ -107,10 +107,41 @@ inline ByteSource SourceOf(std::string text) {
 
 inline Bytes TestKey(uint8_t fill = 7) { return Bytes(kLeakKeySize, fill); }
 
-inline LeakIndex IndexOf(const std::string& csv, LeakIndexOptions options = {}) {
+// An index's bytes in memory.
+class IndexBytes : public IndexSource {
+ public:
+  explicit IndexBytes(Bytes bytes) : bytes_(std::move(bytes)) {}
+  uint64_t size() const override { return bytes_.size(); }
+  Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+    std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(offset), out.size(), out.begin());
+    return {};
+  }
+
+ private:
+  Bytes bytes_;
+};
+
+inline Result<LeakIndex> OpenIndex(ByteView key, Bytes bytes) {
+  return LeakIndex::Open(key, std::make_shared<IndexBytes>(std::move(bytes)));
+}
+
+inline Bytes FinishToBytes(LeakIndexBuilder& builder) {
+  Bytes bytes;
+  EXPECT_TRUE(builder.Finish([&](ByteView piece) -> Result<> {
+    Append(bytes, piece);
+    return {};
+  }));
+  return bytes;
+}
+
+inline Bytes IndexBytesOf(const std::string& csv, LeakIndexOptions options = {}) {
   auto builder = LeakIndexBuilder::New(TestKey(), options);
   EXPECT_TRUE(builder->AddFile("people.csv", SourceOf(csv)));
-  return std::move(*builder->Finish());
+  return FinishToBytes(*builder);
+}
+
+inline LeakIndex IndexOf(const std::string& csv, LeakIndexOptions options = {}) {
+  return std::move(*OpenIndex(TestKey(), IndexBytesOf(csv, options)));
 }
 
 // A cohort of 2000 people and its index, made once for all tests of a fixture.

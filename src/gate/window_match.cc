@@ -47,10 +47,10 @@ void SortByKey(std::vector<std::pair<uint64_t, uint32_t>>& items) {
 
 }  // namespace
 
-WindowMatcher::WindowMatcher(const LeakIndex::Data& data)
-    : data_(data), common_(data.tables.size()) {
+WindowMatcher::WindowMatcher(LeakLookup& lookup)
+    : lookup_(lookup), data_(lookup.data()), common_(data_.tables.size()) {
   fewest_informative_ = SIZE_MAX;
-  for (const TableInfo& table : data.tables) {
+  for (const TableInfo& table : data_.tables) {
     std::array<double, kRareRows + 1>& rare = rare_bits_.emplace_back();
     for (uint32_t n = 1; n <= kRareRows; ++n) {
       rare[n] = std::log2(std::max(1.0, static_cast<double>(table.rows) / n));
@@ -60,7 +60,9 @@ WindowMatcher::WindowMatcher(const LeakIndex::Data& data)
       fewest_informative_ = std::min<size_t>(fewest_informative_, informative_.back());
     }
   }
-  floor_bits_ = std::log2(static_cast<double>(std::max<size_t>(data.rows.size(), 1))) + 3;
+  const auto& pairs = data_.section(Section::kPairs).pages;
+  has_pairs_ = std::ranges::any_of(pairs, [](const PageAt& page) { return page.size != 0; });
+  floor_bits_ = std::log2(static_cast<double>(std::max<uint32_t>(data_.rows, 1))) + 3;
 }
 
 void WindowMatcher::CollectUnique(std::span<const OutToken> tokens) {
@@ -118,7 +120,7 @@ void WindowMatcher::ReserveSlots(size_t groups) {
 
 // The rows that hold the value, if few do.
 void WindowMatcher::AddHits(uint64_t key, uint32_t token, int digits, size_t window) {
-  const auto postings = data_.rare.Find(key);
+  const auto postings = lookup_.Rare(key);
   if (postings.empty()) return;
   ReserveSlots(groups_.size() + postings.size());
   uint32_t table = kNone;
@@ -141,7 +143,7 @@ void WindowMatcher::CollectHits(size_t window) {
   hits_.clear();
   for (uint32_t u = 0; u < unique_.size(); ++u) {
     const OutToken& t = *unique_[u].token;
-    unique_[u].common = data_.common.Find(t.exact);
+    unique_[u].common = lookup_.Common(t.exact);
     AddHits(t.exact, u, std::min<int>(t.digits, 13), window);
     if (t.digits == 0) continue;
     if (t.six != 0) AddHits(t.six, u, std::min<int>(t.digits, 6), window);
@@ -152,7 +154,7 @@ void WindowMatcher::CollectHits(size_t window) {
 
 // Two common values that only few rows have both.
 void WindowMatcher::CollectPairs() {
-  if (data_.pairs.keys.size() == 0) return;
+  if (!has_pairs_) return;
   paired_.clear();
   for (const Unique& u : unique_) {
     if (!u.common.empty() && paired_.size() < kMaxPaired) paired_.push_back(&u);
@@ -160,8 +162,8 @@ void WindowMatcher::CollectPairs() {
   for (size_t a = 0; a < paired_.size(); ++a) {
     for (size_t b = a; b < paired_.size(); ++b) {
       if (a == b && paired_[a]->count < 2) continue;
-      const uint64_t key = data_.hash.Pair(paired_[a]->token->exact, paired_[b]->token->exact);
-      const auto postings = data_.pairs.Find(key);
+      const uint64_t key = lookup_.hash().Pair(paired_[a]->token->exact, paired_[b]->token->exact);
+      const auto postings = lookup_.Pairs(key);
       ReserveSlots(groups_.size() + postings.size());
       for (const Posting& p : postings) AddHit(p.value, kNoColumn, 0, 0, 0);
     }
@@ -177,7 +179,7 @@ void WindowMatcher::FindLimits(size_t window) {
     if (u.common.empty()) continue;
     uint32_t least = UINT32_MAX;
     for (const Posting& p : u.common) least = std::min(least, p.value);
-    const double bits = std::log2(std::max(1.0, static_cast<double>(data_.rows.size()) / least));
+    const double bits = std::log2(std::max(1.0, static_cast<double>(data_.rows) / least));
     common_tokens_ += u.count;
     possible_ += u.count * bits;
     likely_ += u.count * std::min(bits, signature_bits);
@@ -185,14 +187,14 @@ void WindowMatcher::FindLimits(size_t window) {
 }
 
 // Whether so many matches are nearly all cells of the row.
-bool WindowMatcher::Full(uint32_t row, size_t matches) const {
-  const uint32_t columns = informative_[data_.rows[row].table];
+bool WindowMatcher::Full(uint32_t row, size_t matches) {
+  const uint32_t columns = informative_[lookup_.Row(row).table];
   return columns >= 4 && matches * 5 >= size_t{columns} * 4;
 }
 
 // Whether the row can have more bits than `best`, or be full where none was: each token counts for
 // one cell, and settling only takes away.
-bool WindowMatcher::WorthALook(const Group& group, double best, bool full) const {
+bool WindowMatcher::WorthALook(const Group& group, double best, bool full) {
   if (group.bits + likely_ >= std::max(best, floor_bits_) - kRounding) return true;
   return !full && may_fill_ && group.bits + possible_ >= floor_bits_ &&
          Full(group.row, group.hits + common_tokens_);
@@ -233,25 +235,27 @@ const std::vector<WindowMatcher::CommonCell>& WindowMatcher::CommonOf(uint32_t t
 // The group's hits, and the row's common cells that stand in the window too, by their signatures.
 void WindowMatcher::GatherMatches(const Group& group, size_t window) {
   matches_.clear();
+  const std::span<const uint8_t> signature = lookup_.Signature(group.row);
+  if (signature.empty()) return;
+  const uint32_t table = lookup_.Row(group.row).table;
   for (uint32_t h = group.first; h != kNone; h = hits_[h].next) {
-    if (hits_[h].match.column != kNoColumn) matches_.push_back(hits_[h].match);
+    const uint32_t column = hits_[h].match.column;
+    if (column != kNoColumn && data_.column_table[column] == table) {
+      matches_.push_back(hits_[h].match);
+    }
   }
-  const RowInfo& row = data_.rows[group.row];
-  const TableInfo& table = data_.tables[row.table];
-  const uint8_t* signature = table.signature.data() + size_t{row.local} * table.columns.size();
-  for (const CommonCell& cell : CommonOf(row.table, window)) {
+  for (const CommonCell& cell : CommonOf(table, window)) {
     if (signature[cell.local] == cell.signature) matches_.push_back(cell.match);
   }
 }
 
 // Lets each token and each column count once, the strongest first, and what another column already
 // told not at all. Leaves them in kept_; returns their bits.
-float WindowMatcher::Settle(uint32_t row) {
+float WindowMatcher::Settle(const TableInfo& table) {
   std::sort(matches_.begin(), matches_.end(), [](const CellMatch& a, const CellMatch& b) {
     if (a.bits != b.bits) return a.bits > b.bits;
     return std::tie(a.column, a.token) < std::tie(b.column, b.token);
   });
-  const TableInfo& table = data_.TableOfRow(row);
   used_.assign(unique_.size(), 0);
   kept_.clear();
   float sum = 0;
@@ -280,7 +284,8 @@ void WindowMatcher::Match(std::span<const OutToken> tokens, uint64_t place,
                           FileEvidence& evidence) {
   ++windows_;
   const size_t window = tokens.size();
-  if (window < 2 || data_.rows.empty()) return;
+  if (window < 2 || data_.rows == 0) return;
+  lookup_.Trim();
   CollectUnique(tokens);
   CollectHits(window);
   CollectPairs();
@@ -297,10 +302,11 @@ void WindowMatcher::Match(std::span<const OutToken> tokens, uint64_t place,
     for (const CellMatch& m : matches_) sum += static_cast<double>(m.bits);
     const bool strong = sum >= floor_bits_ && sum >= static_cast<double>(best.bits);
     if (!strong && (full || !Full(group.row, matches_.size()))) return;
-    const float bits = Settle(group.row);
+    const uint32_t table = lookup_.Row(group.row).table;
+    const float bits = Settle(data_.tables[table]);
     full = full || Full(group.row, kept_.size());
     if (bits > best.bits || (bits == best.bits && group.row < best.row)) {
-      best = {group.row, place, static_cast<uint32_t>(unique_.size()), bits, kept_};
+      best = {group.row, table, place, static_cast<uint32_t>(unique_.size()), bits, kept_};
     }
   };
   // The likeliest row first: most others then need no look.

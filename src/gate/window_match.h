@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "gate/index_data.h"
+#include "gate/leak_lookup.h"
 #include "gate/record_evidence.h"
 
 namespace cce::gate {
@@ -25,7 +25,7 @@ struct OutToken {
 // Not thread-safe. Its buffers live on from window to window: a window costs no allocation.
 class WindowMatcher {
  public:
-  explicit WindowMatcher(const LeakIndex::Data& data);
+  explicit WindowMatcher(LeakLookup& lookup);
   // Adds the window's best candidate to `evidence`, if one is worth it. `place` is for people.
   void Match(std::span<const OutToken> tokens, uint64_t place, FileEvidence& evidence);
   uint64_t windows() const { return windows_; }
@@ -66,18 +66,20 @@ class WindowMatcher {
   size_t SlotOf(uint32_t row) const;
   void ReserveSlots(size_t groups);
   void FindLimits(size_t window);
-  bool Full(uint32_t row, size_t matches) const;
-  bool WorthALook(const Group& group, double best, bool full) const;
+  bool Full(uint32_t row, size_t matches);
+  bool WorthALook(const Group& group, double best, bool full);
   const std::vector<CommonCell>& CommonOf(uint32_t table, size_t window);
   void GatherMatches(const Group& group, size_t window);
-  float Settle(uint32_t row);
+  float Settle(const TableInfo& table);
 
+  LeakLookup& lookup_;
   const LeakIndex::Data& data_;
   std::vector<uint32_t> informative_;  // columns of each table that say anything
   std::vector<std::array<double, kRareRows + 1>> rare_bits_;  // of a value in so many rows of it
   size_t fewest_informative_ = 0;
   double floor_bits_ = 0;
   uint64_t windows_ = 0;
+  bool has_pairs_ = false;
 
   std::vector<std::pair<uint64_t, uint32_t>> order_;
   std::vector<Unique> unique_;

@@ -1,7 +1,6 @@
 #include "privacy_plane/output_gate/leak_indexes.h"
 
 #include "base/log.h"
-#include "crypto/stream.h"
 #include "dataset/sealed_object.h"
 #include "dataset/snapshot_reader.h"
 
@@ -10,7 +9,8 @@ namespace {
 
 constexpr std::string_view kSealLabel = "cce4long/v1/leak-index-object";
 constexpr uint64_t kMaxIndex = uint64_t{4} << 30;
-constexpr size_t kMaxOpened = 4;
+// Small, since look-ups read a page of some kilobytes here and there.
+constexpr uint8_t kChunkLog2 = 13;
 
 crypto::StreamContext SealContext(const SnapshotId& snapshot) {
   return {kSealLabel, {ToBytes(ByteView(snapshot))}};
@@ -26,6 +26,63 @@ gate::ByteSource SourceOf(const dataset::SnapshotReader& reader, dataset::Index:
     return n;
   };
 }
+
+Result<> Copy(const gate::IndexSource& from, const gate::ByteSink& sink) {
+  Bytes buffer(size_t{1} << 20);
+  for (uint64_t at = 0; at < from.size();) {
+    const auto piece = std::span(buffer).first(std::min<uint64_t>(buffer.size(), from.size() - at));
+    TRY(from.ReadAt(at, piece));
+    TRY(sink(piece));
+    at += piece.size();
+  }
+  return {};
+}
+
+// The plaintext of a sealed index, a chunk at a time.
+class SealedIndex : public gate::IndexSource {
+ public:
+  static Result<std::shared_ptr<SealedIndex>> Open(std::shared_ptr<dataset::CiphertextStore> store,
+                                                   const dataset::ObjectName& name,
+                                                   ByteView seal_key, const SnapshotId& snapshot) {
+    std::shared_ptr<SealedIndex> index(new SealedIndex());
+    index->store_ = std::move(store);
+    ASSIGN_OR_RETURN(index->object_, index->store_->Open(name));
+    const uint64_t size = index->object_->size();
+    if (size < crypto::kStreamHeaderSize || size > kMaxIndex) {
+      return dataset::Corrupt(name, "of an impossible size");
+    }
+    Bytes header(crypto::kStreamHeaderSize);
+    TRY(index->object_->ReadAt(0, header));
+    ASSIGN_OR_RETURN(index->opener_,
+                     crypto::StreamOpener::New(seal_key, SealContext(snapshot), header, size));
+    return index;
+  }
+  uint64_t size() const override { return opener_->plain_size(); }
+  Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+    Bytes sealed, plain;
+    while (!out.empty()) {
+      const uint64_t chunk = offset / opener_->chunk_size();
+      const auto [at, size] = opener_->ChunkExtent(chunk);
+      sealed.resize(size);
+      plain.resize(size - crypto::kAeadTagSize);
+      TRY(object_->ReadAt(at, sealed));
+      TRY(opener_->OpenChunk(chunk, sealed, plain));
+      const size_t skip = offset % opener_->chunk_size();
+      if (skip >= plain.size()) return Fail("gate.index_corrupt", "read past the end");
+      const size_t n = std::min(out.size(), plain.size() - skip);
+      std::copy_n(plain.begin() + static_cast<ptrdiff_t>(skip), n, out.begin());
+      out = out.subspan(n);
+      offset += n;
+    }
+    return {};
+  }
+
+ private:
+  SealedIndex() = default;
+  std::shared_ptr<dataset::CiphertextStore> store_;
+  std::unique_ptr<dataset::ObjectReader> object_;
+  std::unique_ptr<crypto::StreamOpener> opener_;
+};
 
 }  // namespace
 
@@ -76,24 +133,28 @@ void LeakIndexes::Run() {
 
 Result<> LeakIndexes::Build(const Key& key) {
   const auto& [dataset_id, snapshot_id] = key;
-  ASSIGN_OR_RETURN(const auto opened, datasets_.OpenSnapshot(dataset_id, snapshot_id, kMaxIndex));
-  const auto& reader = opened->reader;
+  ASSIGN_OR_RETURN(auto opened, datasets_.OpenSnapshot(dataset_id, snapshot_id, kMaxIndex));
   ASSIGN_OR_RETURN(gate::LeakIndexBuilder builder,
-                   gate::LeakIndexBuilder::New(core_.keys->LeakIndexKey(dataset_id).Expose()));
-  const dataset::Index& index = reader->index();
+                   gate::LeakIndexBuilder::New(core_.keys->LeakIndexKey(dataset_id).Expose(),
+                                               {.scratch_folder = core_.config.state_folder}));
+  const dataset::Index& index = opened->reader->index();
   for (dataset::Index::Id id = 0; id < index.size(); ++id) {
     if (index.GetAttributes(id).type != dataset::EntryType::kFile) continue;
-    TRY(builder.AddFile(index.Path(id), SourceOf(*reader, id)));
+    TRY(builder.AddFile(index.Path(id), SourceOf(*opened->reader, id)));
   }
-  ASSIGN_OR_RETURN(const gate::LeakIndex built, builder.Finish());
-  const SecretBytes plain = SecretBytes::Adopt(built.Serialize());
-  TRY(Store(key, plain.Expose()));
+  opened.reset();
+  gate::LeakIndexStats stats;
+  TRY(Store(key, [&](const gate::ByteSink& sink) -> Result<> {
+    ASSIGN_OR_RETURN(stats, builder.Finish(sink));
+    return {};
+  }));
   Log(LogLevel::kInfo, "leak_index.built",
-      {{"snapshot", ToHex(snapshot_id)}, {"rows", std::to_string(built.stats().rows)}});
+      {{"snapshot", ToHex(snapshot_id)}, {"rows", std::to_string(stats.rows)}});
   return {};
 }
 
-Result<> LeakIndexes::Store(const Key& key, ByteView plain) {
+Result<> LeakIndexes::Store(const Key& key,
+                            const std::function<Result<>(const gate::ByteSink&)>& write) {
   const auto& [dataset_id, snapshot_id] = key;
   const uint32_t epoch = core_.state->Read([&](const Tables& tables) {
     return tables.datasets.at(dataset_id).snapshots.at(snapshot_id).epoch;
@@ -101,47 +162,46 @@ Result<> LeakIndexes::Store(const Key& key, ByteView plain) {
   ASSIGN_OR_RETURN(const auto store, core_.open_store(dataset_id));
   ASSIGN_OR_RETURN(const SecretBytes seal_key, datasets_.LeakIndexSealKey(dataset_id, epoch));
   const auto writing = datasets_.writes().Begin();
-  ASSIGN_OR_RETURN(const Bytes sealed,
-                   crypto::SealStream(seal_key.Expose(), SealContext(snapshot_id), plain));
-  ASSIGN_OR_RETURN(const dataset::StoredObject object, dataset::PutObject(*store, sealed));
+  ASSIGN_OR_RETURN(const auto writer,
+                   dataset::SealedObjectWriter::New(*store, seal_key.Expose(),
+                                                    SealContext(snapshot_id), 0, kChunkLog2));
+  TRY(write([&](ByteView bytes) { return writer->Write(bytes); }));
+  ASSIGN_OR_RETURN(const dataset::SealedObject sealed, writer->Finish());
   TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
     if (tables.datasets.at(dataset_id).snapshots.at(snapshot_id).deleted) {
       return Fail("dataset.deleted", "the snapshot was deleted meanwhile");
     }
-    return std::vector<Entry>{LeakIndexBuilt(dataset_id, snapshot_id, object)};
+    return std::vector<Entry>{LeakIndexBuilt(dataset_id, snapshot_id, sealed.stored)};
   }));
   return {};
 }
 
-Result<std::optional<SecretBytes>> LeakIndexes::Load(const Key& key) const {
+Result<std::shared_ptr<const gate::IndexSource>> LeakIndexes::Open(const Key& key) const {
   const auto& [dataset_id, snapshot_id] = key;
   const auto [epoch, object] = core_.state->Read([&](const Tables& tables) {
     const SnapshotRecord& snapshot = tables.datasets.at(dataset_id).snapshots.at(snapshot_id);
     return std::pair(snapshot.epoch, snapshot.leak_index);
   });
-  if (!object) return std::nullopt;
-  ASSIGN_OR_RETURN(const auto store, core_.open_store(dataset_id));
+  if (!object) return nullptr;
+  ASSIGN_OR_RETURN(auto store, core_.open_store(dataset_id));
   ASSIGN_OR_RETURN(const SecretBytes seal_key, datasets_.LeakIndexSealKey(dataset_id, epoch));
-  ASSIGN_OR_RETURN(const Bytes sealed, dataset::ReadObject(*store, object->name, kMaxIndex));
-  ASSIGN_OR_RETURN(
-      SecretBytes plain,
-      crypto::OpenStream(seal_key.Expose(), SealContext(snapshot_id), sealed, kMaxIndex));
-  return std::optional<SecretBytes>(std::move(plain));
+  return SealedIndex::Open(std::move(store), object->name, seal_key.Expose(), snapshot_id);
 }
 
 void LeakIndexes::Follow(const DatasetId& dataset, const SnapshotId& old,
                          const SnapshotId& rotated) {
-  const Result<std::optional<SecretBytes>> plain = Load({dataset, old});
-  if (plain && *plain) {
-    const Result<> stored = Store({dataset, rotated}, (**plain).Expose());
+  const auto source = Open({dataset, old});
+  if (source && *source) {
+    const Result<> stored =
+        Store({dataset, rotated}, [&](const gate::ByteSink& sink) { return Copy(**source, sink); });
     if (stored) return;
     LogError(LogLevel::kWarn, "leak_index.not_followed", stored.error());
   }
   Queue(dataset, rotated);  // built anew
 }
 
-Result<std::shared_ptr<const gate::LeakIndex>> LeakIndexes::Find(const DatasetId& dataset_id,
-                                                                 const SnapshotId& snapshot_id) {
+Result<std::shared_ptr<const gate::LeakIndex>> LeakIndexes::Find(
+    const DatasetId& dataset_id, const SnapshotId& snapshot_id) const {
   // A rotation's content is its predecessor's; its index comes a moment after it.
   const Key key{dataset_id, core_.state->Read([&](const Tables& tables) {
                   const auto& snapshots = tables.datasets.at(dataset_id).snapshots;
@@ -152,20 +212,12 @@ Result<std::shared_ptr<const gate::LeakIndex>> LeakIndexes::Find(const DatasetId
                   }
                   return at;
                 })};
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto it = opened_.find(key); it != opened_.end()) return it->second;
-  }
-  ASSIGN_OR_RETURN(const std::optional<SecretBytes> plain, Load(key));
-  if (!plain) return std::shared_ptr<const gate::LeakIndex>();
+  ASSIGN_OR_RETURN(auto source, Open(key));
+  if (!source) return nullptr;
   ASSIGN_OR_RETURN(
       gate::LeakIndex index,
-      gate::LeakIndex::Deserialize(core_.keys->LeakIndexKey(dataset_id).Expose(), plain->Expose()));
-  auto shared = std::make_shared<const gate::LeakIndex>(std::move(index));
-  const std::lock_guard lock(mutex_);
-  if (opened_.size() >= kMaxOpened) opened_.clear();
-  opened_[key] = shared;
-  return shared;
+      gate::LeakIndex::Open(core_.keys->LeakIndexKey(dataset_id).Expose(), std::move(source)));
+  return std::make_shared<const gate::LeakIndex>(std::move(index));
 }
 
 }  // namespace cce::privacy_plane

@@ -1,11 +1,11 @@
-// Leak indexes of snapshots: built after finalize by a background thread, stored sealed beside the
-// snapshot's objects, opened when an output is judged. Until one is there, outputs go to people.
-// Thread-safe.
+// Leak indexes of snapshots: built after finalize by a background thread, one at a time, stored
+// sealed beside the snapshot's objects, opened when an output is judged. Until one is there,
+// outputs go to people. Neither takes memory by the dataset's size. Thread-safe.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
-#include <map>
+#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -25,17 +25,18 @@ class LeakIndexes {
   // `rotated` has taken the place of `old`, whose epoch still lives: its index is sealed anew, or
   // queued where there is none yet.
   void Follow(const DatasetId& dataset, const SnapshotId& old, const SnapshotId& rotated);
-  // Null where it is not built yet. Errors: dataset.*, gate.*, crypto.*.
+  // Null where it is not built yet. It is read from the store as it is used. Errors: dataset.*,
+  // gate.*, crypto.*.
   Result<std::shared_ptr<const gate::LeakIndex>> Find(const DatasetId& dataset,
-                                                      const SnapshotId& snapshot);
+                                                      const SnapshotId& snapshot) const;
 
  private:
   using Key = std::pair<DatasetId, SnapshotId>;
   Result<> Build(const Key& key);
-  // Seals and stores the serialized index, and journals it.
-  Result<> Store(const Key& key, ByteView plain);
-  // The serialized index; nothing where there is none yet.
-  Result<std::optional<SecretBytes>> Load(const Key& key) const;
+  // Seals and stores what `write` gives, and journals it.
+  Result<> Store(const Key& key, const std::function<Result<>(const gate::ByteSink&)>& write);
+  // Null where there is none yet.
+  Result<std::shared_ptr<const gate::IndexSource>> Open(const Key& key) const;
   void Run();
 
   Core& core_;
@@ -43,8 +44,6 @@ class LeakIndexes {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Key> waiting_;
-  std::map<Key, std::shared_ptr<const gate::LeakIndex>>
-      opened_;  // few: dropped all at once when many
   bool stopping_ = false;
   std::thread thread_;
 };
