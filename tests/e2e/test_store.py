@@ -130,6 +130,23 @@ def test_secrets_stand_in_no_argument(own_stage):
             assert WRITER[1].encode() not in file.read()
 
 
+@pytest.mark.parametrize(("program", "tests"), [("store_test", "*DirectoryStore*"), ("tee_agent_test", "DataMounts*"),
+                                                ("decrypt_fs_test", "*Shows*:*Flipped*:*Crash*")])
+def test_the_stores_contract_holds_on_a_volume(own_stage, program, tests):
+    """The unit tests of store and readers, on a volume over Redis and S3 as cced has mounted it."""
+    stage = own_stage
+    volume_folder = stage.world.path("store", "mounts", stage.dataset.removeprefix("0x"))
+    folder = os.path.join(volume_folder, "unit-tests")
+    assert os.path.ismount(volume_folder)
+    os.mkdir(folder)
+    done = subprocess.run([os.path.join(stage.world.build, "tests", program), "--gtest_filter=" + tests],
+                          env=os.environ | {"TEST_TMPDIR": folder + "/"}, capture_output=True, text=True, check=False,
+                          timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[  PASSED  ]" in done.stdout and "SKIPPED" not in done.stdout, done.stdout
+    os.rmdir(folder)
+
+
 def upload(stage, name, size):
     folder = stage.world.path(name)
     write(os.path.join(folder, "placeholder"), "x")
