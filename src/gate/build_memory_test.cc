@@ -104,9 +104,6 @@ TEST(BuildMemory, IsFlatHoweverManyFiles) {
   EXPECT_GT(many.stats.row_thinning + many.stats.shingle_thinning, 0u);
   EXPECT_LT(some.peak, kBound);
   EXPECT_LT(many.peak, kBound);
-  std::printf("held at most: %zu KiB for %zu files, %zu KiB for %zu\n", some.peak >> 10,
-              static_cast<size_t>(some.stats.files), many.peak >> 10,
-              static_cast<size_t>(many.stats.files));
 }
 
 // The same, and a review besides, which reads an index of many times its budget.
