@@ -54,6 +54,7 @@ class PartReader {
 
 class UploadPlan {
  public:
+  struct Impl;  // plan_impl.h, for src/dataset alone
   // `path` is a folder or a regular file (whose name alone becomes its path). Errors name the path:
   // upload.refused_kind (device, socket, pipe), dataset.bad_link, dataset.bad_path, io.*.
   static Result<UploadPlan> Scan(const std::string& path, const PlanOptions& options = {},
@@ -84,8 +85,6 @@ class UploadPlan {
   Result<Digest> Root(const ReceiptSalt& salt) const;
 
  private:
-  friend class PlanPartReader;
-  struct Impl;
   explicit UploadPlan(std::unique_ptr<Impl> impl);
   static Result<UploadPlan> Finish(std::unique_ptr<Impl> impl, const Comparison& comparison);
   std::unique_ptr<Impl> impl_;
