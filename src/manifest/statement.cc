@@ -142,7 +142,7 @@ void ReadMachine(Fields machine, Statement& s) {
 void ReadReview(Fields review, Statement& s) {
   s.decision = review.Choice("decision", {"auto_approved", "approved"});
   for (const std::string& text : review.Strings("decided_by", {.max = kMaxItems, .max_item = 42})) {
-    const Result<protocol::Wallet> wallet = protocol::ParseAddress(text);
+    const Result<protocol::Wallet> wallet = protocol::AddressFromHex(text);
     if (!wallet) review.Reject("decided_by", "holds no address");
     s.decided_by.push_back(wallet.value_or(protocol::Wallet{}));
   }

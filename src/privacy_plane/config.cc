@@ -140,7 +140,7 @@ void ReadStorage(Fields& f, Config& c) {
              .files = store.Uint("dataset_quota_files", {.fallback = 10'000'000}),
              .snapshots = store.Uint("dataset_quota_snapshots", {.fallback = 100})};
   for (Fields& item : store.Objects("quotas", {.max = 100'000, .optional = true})) {
-    const auto dataset = protocol::ParseAddress(item.String("dataset", {.min = 42, .max = 42}));
+    const auto dataset = protocol::AddressFromHex(item.String("dataset", {.min = 42, .max = 42}));
     if (!dataset) {
       item.Reject("dataset", "must be 0x and 40 lower-case hex digits");
       continue;

@@ -106,7 +106,7 @@ Result<> OpenChain(Core& core) {
 
 Result<std::unique_ptr<ChainFreshness>> MakeFreshness(const Core& core) {
   if (core.config.anchor_contract.empty()) return nullptr;
-  ASSIGN_OR_RETURN(const auto contract, protocol::ParseAddress(core.config.anchor_contract));
+  ASSIGN_OR_RETURN(const auto contract, protocol::AddressFromHex(core.config.anchor_contract));
   ASSIGN_OR_RETURN(const auto writer, crypto::EthAddressOf(core.keys->chain_key()));
   return std::make_unique<ChainFreshness>(core.chain, contract, core.keys->chain_key(), writer);
 }

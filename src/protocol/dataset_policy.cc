@@ -51,7 +51,7 @@ Result<DatasetPolicy> ReadPolicy(const Document& document) {
   }
   p.access_mode = f.Choice("access_mode", {"prefetch", "demand"}, "prefetch");
   for (const std::string& text : f.Strings("reviewers", {.max = 64, .optional = true})) {
-    const Result<Wallet> wallet = ParseAddress(text);
+    const Result<Wallet> wallet = AddressFromHex(text);
     if (!wallet) {
       f.Reject("reviewers", "holds no address");
       break;

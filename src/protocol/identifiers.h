@@ -20,7 +20,9 @@ using SnapshotId = Digest32;      // SHA-256 of the sealed index
 
 // "0x" and 40 lower-case hex digits.
 std::string AddressText(const ByteArray<20>& address);
-Result<ByteArray<20>> ParseAddress(std::string_view text);
+// In any case, with or without "0x". For what programs write (paths, documents): no look at the
+// EIP-55 checksum that chain::ParseAddress demands of what people type. input.malformed.
+Result<ByteArray<20>> AddressFromHex(std::string_view text);
 
 // A required hex member of exactly N bytes; zeros when `fields` has failed (Finish tells).
 template <size_t N>

@@ -12,7 +12,7 @@ constexpr uint64_t kMaxPart = uint64_t{256} << 20;
 constexpr size_t kCopyBuffer = size_t{1} << 20;
 
 Result<json::object> SetPolicy(Datasets& datasets, net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::AddressFromHex(request.params.at("dataset")));
   ASSIGN_OR_RETURN(const std::string text, Text(request, size_t{2} << 20));
   ASSIGN_OR_RETURN(const protocol::SetPolicyRequest message, protocol::ReadSetPolicyRequest(text));
   ASSIGN_OR_RETURN(const protocol::DatasetInfo info, datasets.SetPolicy(dataset, message));
@@ -20,7 +20,7 @@ Result<json::object> SetPolicy(Datasets& datasets, net::Request& request) {
 }
 
 Result<json::object> ShowDataset(const Datasets& datasets, const net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::AddressFromHex(request.params.at("dataset")));
   ASSIGN_OR_RETURN(const protocol::DatasetInfo info, datasets.Info(dataset));
   return protocol::ToJsonObject(info);
 }
@@ -114,7 +114,7 @@ Result<JobId> AuthorizeReader(const Core& core, const net::Request& request,
 
 // How a CVM gets at the ciphertext. With a distributed store: by a key made for this job.
 Result<json::object> StoreAccess(Core& core, const net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::AddressFromHex(request.params.at("dataset")));
   std::set<dataset::ObjectName> objects;
   ASSIGN_OR_RETURN(const JobId job, AuthorizeReader(core, request, dataset,
                                                     [&objects](const SnapshotRecord& snapshot) {
@@ -134,7 +134,7 @@ Result<json::object> StoreAccess(Core& core, const net::Request& request) {
 // Ciphertext for a CVM: its storage token opens exactly the objects of its job's snapshots, while
 // the job runs.
 Result<net::Response> StoredObject(Core& core, const net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const DatasetId dataset, protocol::AddressFromHex(request.params.at("dataset")));
   ASSIGN_OR_RETURN(const auto name, ArrayFromHex<32>(request.params.at("object")));
   bool readable = false;
   TRY(AuthorizeReader(core, request, dataset, [&](const SnapshotRecord& snapshot) {

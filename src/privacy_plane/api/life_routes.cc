@@ -30,10 +30,10 @@ Result<size_t> QueryLimit(const net::Request& request, size_t max) {
 }
 
 Result<json::object> List(const Core& core, const net::Request& request) {
-  ASSIGN_OR_RETURN(const Wallet owner, protocol::ParseAddress(QueryText(request, "owner")));
+  ASSIGN_OR_RETURN(const Wallet owner, protocol::AddressFromHex(QueryText(request, "owner")));
   DatasetId after{};
   if (const std::string text = QueryText(request, "after"); !text.empty()) {
-    ASSIGN_OR_RETURN(after, protocol::ParseAddress(text));
+    ASSIGN_OR_RETURN(after, protocol::AddressFromHex(text));
   }
   ASSIGN_OR_RETURN(const size_t limit, QueryLimit(request, kMaxListed));
   return core.state->Read(
@@ -87,7 +87,7 @@ Result<json::object> Diff(const Modules& modules, const net::Request& request) {
 }
 
 Result<json::object> Order(const Modules& modules, net::Request& request) {
-  ASSIGN_OR_RETURN(const DatasetId id, protocol::ParseAddress(request.params.at("dataset")));
+  ASSIGN_OR_RETURN(const DatasetId id, protocol::AddressFromHex(request.params.at("dataset")));
   ASSIGN_OR_RETURN(const std::string text, Text(request));
   ASSIGN_OR_RETURN(const protocol::DatasetOrder order, protocol::ReadDatasetOrder(text));
   ASSIGN_OR_RETURN(const protocol::DatasetOrderReply reply, modules.orders.Take(id, order));

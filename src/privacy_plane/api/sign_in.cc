@@ -33,7 +33,7 @@ Result<Purpose> ParsePurpose(const chain::SiweMessage& message) {
   constexpr std::string_view kUpload = "urn:cce4long:v1:upload:";
   constexpr std::string_view kOwner = "urn:cce4long:v1:owner:";
   const auto dataset_at = [&resource](size_t start) {
-    return protocol::ParseAddress(std::string_view(resource).substr(start, 42));
+    return protocol::AddressFromHex(std::string_view(resource).substr(start, 42));
   };
   if (resource.starts_with(kOwner)) {
     ASSIGN_OR_RETURN(const DatasetId dataset, dataset_at(kOwner.size()));
