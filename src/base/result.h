@@ -14,6 +14,8 @@
 
 namespace cce {
 
+// Its copying, moving and end are not inline: nearly every line of the product may fail, and what
+// is repeated there is compiled each time.
 struct Error {
   std::string code;      // "area.reason", a row of error_table.inc
   std::string message;   // one line: what happened
@@ -22,22 +24,18 @@ struct Error {
   std::string next;      // may be empty: the table's own advice is shown then
   std::string detail;    // may be empty: for operator and owner only
 
-  Error&& Expected(std::string v) && {
-    expected = std::move(v);
-    return std::move(*this);
-  }
-  Error&& Found(std::string v) && {
-    found = std::move(v);
-    return std::move(*this);
-  }
-  Error&& Next(std::string v) && {
-    next = std::move(v);
-    return std::move(*this);
-  }
-  Error&& Detail(std::string v) && {
-    detail = std::move(v);
-    return std::move(*this);
-  }
+  Error();
+  Error(std::string_view error_code, std::string error_message);
+  Error(const Error&);
+  Error(Error&&) noexcept;
+  Error& operator=(const Error&);
+  Error& operator=(Error&&) noexcept;
+  ~Error();
+
+  Error&& Expected(std::string v) &&;
+  Error&& Found(std::string v) &&;
+  Error&& Next(std::string v) &&;
+  Error&& Detail(std::string v) &&;
 };
 
 template <typename T = void>
@@ -47,15 +45,11 @@ using Unexpected = tl::unexpected<Error>;
 
 // Makes an Error; `code` must be a literal row of error_table.inc (./test lint checks every
 // literal).
-inline Error MakeError(std::string_view code, std::string message) {
-  return Error{.code = std::string(code), .message = std::move(message)};
-}
+Error MakeError(std::string_view code, std::string message);
 
 // return Fail("dataset.corrupt", "chunk 3 does not authenticate");
-inline Unexpected Fail(std::string_view code, std::string message) {
-  return Unexpected(MakeError(code, std::move(message)));
-}
-inline Unexpected Fail(Error error) { return Unexpected(std::move(error)); }
+Unexpected Fail(std::string_view code, std::string message);
+Unexpected Fail(Error error);
 
 // A row of the error table.
 struct ErrorInfo {

@@ -159,7 +159,7 @@ Result<> ParseOptional(Lines& lines, SiweMessage& out) {
 
 Unexpected Refuse(std::string_view code, std::string message, std::string expected,
                   std::string found) {
-  Error error{.code = std::string(code), .message = std::move(message)};
+  Error error = MakeError(code, std::move(message));
   return Fail(std::move(error).Expected(std::move(expected)).Found(std::move(found)));
 }
 

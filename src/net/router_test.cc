@@ -92,7 +92,7 @@ TEST(Response, ProblemHasNoDetail) {
   EXPECT_TRUE(problem.contains("title"));
   EXPECT_TRUE(problem.contains("next"));
   EXPECT_EQ(AsText(response.body).find("secret"), std::string_view::npos);
-  EXPECT_EQ(Response::Problem(Error{.code = "no.such"}).status, 500);
+  EXPECT_EQ(Response::Problem(MakeError("no.such", "")).status, 500);
 }
 
 TEST(BodyReader, ReadAllIsBounded) {
