@@ -149,7 +149,7 @@ def pytest(count, folder, title, arguments):
 def lint(count, everything):
     say("lint")
     code, output = captured([sys.executable, "tests/lint.py", *(["--all"] if everything else [])], 3600)
-    print(output[-8000:])
+    print(output)
     count.add("lint", 1 if code == 0 else 0, 0 if code == 0 else 1)
 
 

@@ -8,7 +8,7 @@
 
 namespace cce::channel {
 
-constexpr size_t kMaxLaunchDocument = 64 * 1024;
+constexpr size_t kMaxLaunchDocument = size_t{64} * 1024;
 
 // input.too_large past 64 KiB, input.malformed where empty; channel.closed where the peer is gone.
 Result<> SendLaunchDocument(int fd, ByteView document);

@@ -12,8 +12,8 @@
 namespace cce::channel {
 namespace {
 
-constexpr size_t kReadSize = 256 * 1024;
-constexpr size_t kOutSize = 128 * 1024;
+constexpr size_t kReadSize = size_t{256} * 1024;
+constexpr size_t kOutSize = size_t{128} * 1024;
 constexpr uint32_t kFrameSize = 64 * 1024;
 constexpr int32_t kConnectionWindow = 16 << 20;
 constexpr size_t kMaxAuthority = 256;

@@ -27,7 +27,7 @@
 
 namespace cce::channel {
 
-constexpr size_t kStreamWindow = 256 * 1024;
+constexpr size_t kStreamWindow = size_t{256} * 1024;
 using TimePoint = std::chrono::steady_clock::time_point;
 
 struct Bridge {

@@ -29,7 +29,7 @@ inline constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 class Channel final : public std::enable_shared_from_this<Channel> {
  public:
   // Up to this size the pieces of a message go out in one write.
-  static constexpr size_t kJoinedWrite = 16 * 1024;
+  static constexpr size_t kJoinedWrite = size_t{16} * 1024;
 
   // Until when one direction's waits may last.
   struct Deadline {

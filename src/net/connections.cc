@@ -32,11 +32,11 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
-constexpr size_t kReadSize = 64 * 1024;
-constexpr size_t kMaxBuffer = 256 * 1024;
+constexpr size_t kReadSize = size_t{64} * 1024;
+constexpr size_t kMaxBuffer = size_t{256} * 1024;
 // An unread body up to this size is taken in to keep the connection; a larger one ends it.
-constexpr uint64_t kDrainToKeep = 64 * 1024;
-constexpr uint64_t kDrainToClose = 16 * 1024 * 1024;
+constexpr uint64_t kDrainToKeep = uint64_t{64} * 1024;
+constexpr uint64_t kDrainToClose = uint64_t{16} * 1024 * 1024;
 constexpr auto kLinger = std::chrono::seconds(2);
 
 using Parser = http::request_parser<http::buffer_body>;

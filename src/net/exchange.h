@@ -21,7 +21,7 @@ struct Chunk {
 
 class Exchange : public BodyReader {
  public:
-  static constexpr size_t kChunkSize = 256 * 1024;
+  static constexpr size_t kChunkSize = size_t{256} * 1024;
   static constexpr size_t kMaxChunks = 3;  // in each direction
 
   // The wakers are called without locks, on the handler's thread: "look again".

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstring>
 #include <mutex>
+#include <tuple>
 
 #include "crypto/p256.h"
 #include "net/tls_context.h"
@@ -13,10 +14,10 @@
 namespace cce::net {
 namespace {
 
-constexpr size_t kMaxHeaderBytes = 64 * 1024;
-constexpr size_t kMaxErrorBody = 256 * 1024;
-constexpr uint64_t kExpectContinueFrom = 1024 * 1024;
-constexpr long kCurlBuffer = 256 * 1024;
+constexpr size_t kMaxHeaderBytes = size_t{64} << 10;
+constexpr size_t kMaxErrorBody = size_t{256} << 10;
+constexpr uint64_t kExpectContinueFrom = uint64_t{1} << 20;
+constexpr long kCurlBuffer = 256L * 1024;
 
 struct CurlFree {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
@@ -301,7 +302,8 @@ Result<List> HttpClient::Impl::MakeHeaders(const ClientRequest& request) {
       return Fail("input.malformed", "a request header holds control characters");
     }
     typed = typed || strcasecmp(name.c_str(), "content-type") == 0;
-    lines.push_back(name + (value.empty() ? ";" : ": " + value));
+    lines.push_back(name);
+    lines.back().append(value.empty() ? ";" : ": ").append(value);
   }
   if (!typed) lines.emplace_back("Content-Type:");
   // Waiting for "100 Continue" costs a round trip: only before a body that would hurt to send in
@@ -312,7 +314,7 @@ Result<List> HttpClient::Impl::MakeHeaders(const ClientRequest& request) {
   for (const std::string& line : lines) {
     curl_slist* longer = curl_slist_append(list.get(), line.c_str());
     if (longer == nullptr) return Fail("internal.unavailable", "out of memory");
-    static_cast<void>(list.release());
+    std::ignore = list.release();  // it is `longer`, or a part of it
     list.reset(longer);
   }
   return list;

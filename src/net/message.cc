@@ -7,7 +7,7 @@
 namespace cce::net {
 namespace {
 
-constexpr size_t kReadPiece = 64 * 1024;
+constexpr size_t kReadPiece = size_t{64} << 10;
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';

@@ -14,7 +14,7 @@
 namespace cce::net {
 namespace {
 
-constexpr size_t kTlsReadAhead = 64 * 1024;
+constexpr size_t kTlsReadAhead = size_t{64} << 10;
 
 // Empties OpenSSL's error queue into one line.
 std::string OpenSslReason() {

@@ -171,7 +171,8 @@ std::string TilePath(uint32_t level, uint64_t index, uint64_t width) {
   for (uint64_t rest = index; number.empty() || rest > 0; rest /= 1000) {
     std::snprintf(group, sizeof(group), "%s%03u", number.empty() ? "" : "x",
                   static_cast<unsigned>(rest % 1000));
-    number = number.empty() ? group : std::string(group) + "/" + number;
+    if (!number.empty()) number.insert(0, 1, '/');
+    number.insert(0, group);
   }
   std::string out = "tile/" + std::to_string(level) + "/" + number;
   if (width != kTileWidth) out += ".p/" + std::to_string(width);

@@ -50,7 +50,7 @@ Result<> Collection::Find() {
       core_.state->Read([&](const Tables& tables) { return ObjectsInUse(tables, dataset_); });
   candidates_.clear();
   more_ = false;
-  const Result<> listed = store_->List([&](const dataset::StoredObject& object) -> Result<> {
+  Result<> listed = store_->List([&](const dataset::StoredObject& object) -> Result<> {
     if (Holds(used, object.name)) return {};
     if (candidates_.size() == kMaxCandidates) {
       more_ = true;

@@ -69,6 +69,7 @@ json::object Rotation(const DatasetRecord& dataset, const RotationRecord& rotati
 
 std::vector<const SnapshotRecord*> ByTime(const DatasetRecord& dataset) {
   std::vector<const SnapshotRecord*> out;
+  out.reserve(dataset.snapshots.size());
   for (const auto& [id, snapshot] : dataset.snapshots) out.push_back(&snapshot);
   std::ranges::sort(out, [](const SnapshotRecord* a, const SnapshotRecord* b) {
     return std::tuple(a->place, a->epoch) < std::tuple(b->place, b->epoch);

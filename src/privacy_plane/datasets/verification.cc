@@ -89,6 +89,7 @@ void Verification::AddPaths() {
 Result<> Verification::Flush(bool finished) {
   AddPaths();
   std::vector<DamageRecord> found;
+  found.reserve(found_.size());
   for (auto& [object, damage] : found_) found.push_back(damage);
   TRY(core_.state->Transact([&](const Tables&) -> Result<std::vector<Entry>> {
     std::vector<Entry> entries{
