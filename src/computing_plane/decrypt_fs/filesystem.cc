@@ -206,7 +206,7 @@ bool ReadInOneChunk(fuse_req_t req, Index::Id id, size_t size, uint64_t offset,
   const uint64_t file_size = context.reader.index().GetAttributes(id).size;
   if (file_size > context.keep_pages_of || offset >= file_size) return false;
   size = std::min<uint64_t>(size, file_size - offset);
-  if (size == file_size || size >= (size_t{1} << crypto::kDefaultChunkLog2)) return false;
+  if (size == file_size || size >= kSmallRead) return false;
   const Result<dataset::Stretch> stretch = context.reader.ReadChunkAt(id, offset, scratch);
   if (!stretch) {
     ReplyReadError(req, stretch.error());

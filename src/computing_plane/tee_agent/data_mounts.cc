@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/subprocess.h"
 #include "computing_plane/decrypt_fs/start_message.h"
+#include "dataset/sealed_object.h"
 #include "dataset/snapshot_reader.h"
 #include "store/directory_store.h"
 
@@ -45,8 +46,6 @@ class HttpObjectSource : public ObjectSource {
   const std::string authorization_;
 };
 
-constexpr size_t kCopyBuffer = size_t{1} << 20;
-
 class StoreObjectSource : public ObjectSource {
  public:
   explicit StoreObjectSource(dataset::CiphertextStore& store) : store_(store) {}
@@ -54,13 +53,7 @@ class StoreObjectSource : public ObjectSource {
   Result<> Fetch(const dataset::DatasetId&, const dataset::ObjectName& object,
                  const Sink& sink) override {
     ASSIGN_OR_RETURN(const auto reader, store_.Open(object));
-    Bytes buffer(kCopyBuffer);
-    for (uint64_t at = 0; at < reader->size(); at += buffer.size()) {
-      buffer.resize(std::min<uint64_t>(kCopyBuffer, reader->size() - at));
-      TRY(reader->ReadAt(at, buffer));
-      TRY(sink(buffer));
-    }
-    return {};
+    return dataset::ForEachSlice(*reader, sink);
   }
 
  private:

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <set>
 
+#include "dataset/sealed_object.h"
 #include "privacy_plane/api/routes.h"
 #include "privacy_plane/volumes/volumes.h"
 
@@ -9,7 +10,6 @@ namespace cce::privacy_plane {
 namespace {
 
 constexpr uint64_t kMaxPart = uint64_t{256} << 20;
-constexpr size_t kCopyBuffer = size_t{1} << 20;
 
 Result<json::object> SetPolicy(Datasets& datasets, net::Request& request) {
   ASSIGN_OR_RETURN(const DatasetId dataset, protocol::AddressFromHex(request.params.at("dataset")));
@@ -149,14 +149,8 @@ Result<net::Response> StoredObject(Core& core, const net::Request& request) {
   net::Response response;
   response.headers["content-type"] = "application/octet-stream";
   response.stream_size = reader->size();
-  response.stream = [reader](const net::Sink& sink) -> Result<> {
-    Bytes buffer(kCopyBuffer);
-    for (uint64_t at = 0; at < reader->size(); at += buffer.size()) {
-      buffer.resize(std::min<uint64_t>(kCopyBuffer, reader->size() - at));
-      TRY(reader->ReadAt(at, buffer));
-      TRY(sink(buffer));
-    }
-    return {};
+  response.stream = [reader](const net::Sink& sink) {
+    return dataset::ForEachSlice(*reader, sink);
   };
   return response;
 }
