@@ -10,6 +10,18 @@
 namespace cce::crypto {
 namespace {
 
+// Fetched once: what EVP_sha256() and its like give is looked up again at every use.
+const EVP_MD* Fetch(const char* name) {
+  const EVP_MD* algorithm = EVP_MD_fetch(nullptr, name, nullptr);
+  Require(algorithm != nullptr);
+  return algorithm;
+}
+
+const EVP_MD* FetchedSha256() {
+  static const EVP_MD* const algorithm = Fetch("SHA256");
+  return algorithm;
+}
+
 template <size_t N>
 ByteArray<N> Digest(const EVP_MD* algorithm, ByteView data) {
   ByteArray<N> out;
@@ -24,7 +36,7 @@ void Hmac(ByteView key, ByteView data, uint8_t* out32) {
 
 }  // namespace
 
-Sha256Digest Sha256(ByteView data) { return Digest<32>(EVP_sha256(), data); }
+Sha256Digest Sha256(ByteView data) { return Digest<32>(FetchedSha256(), data); }
 Sha384Digest Sha384(ByteView data) { return Digest<48>(EVP_sha384(), data); }
 Sha512Digest Sha512(ByteView data) { return Digest<64>(EVP_sha512(), data); }
 
@@ -44,7 +56,7 @@ ByteArray<32> HmacSha256(ByteView key, ByteView data) {
 
 struct Sha256Stream::Impl {
   DigestContextPtr context{EVP_MD_CTX_new()};
-  void Start() { Require(EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1); }
+  void Start() { Require(EVP_DigestInit_ex(context.get(), FetchedSha256(), nullptr) == 1); }
 };
 
 Sha256Stream::Sha256Stream() : impl_(std::make_unique<Impl>()) { impl_->Start(); }

@@ -1,4 +1,5 @@
-// Digests, HMAC, HKDF (RFC 5869, SHA-256) and randomness, over OpenSSL 3; Keccak-256 over Botan 2.
+// Digests, HMAC, HKDF (RFC 5869, SHA-256) and randomness, over OpenSSL 3 and
+// libipsec-mb; Keccak-256 over Botan 2.
 #pragma once
 
 #include <memory>
@@ -18,6 +19,12 @@ Sha384Digest Sha384(ByteView data);
 Sha512Digest Sha512(ByteView data);
 ByteArray<32> Keccak256(ByteView data);
 ByteArray<32> HmacSha256(ByteView key, ByteView data);
+
+// The SHA-256 of each message, side by side in the lanes of the vector unit where the processor has
+// AVX-512 (libipsec-mb), else one after the other. The most is gained by kSha256Lanes messages of
+// one length, at most 32 KiB each. `digests` has as many elements as `messages`. Thread-safe.
+inline constexpr size_t kSha256Lanes = 16;
+void Sha256Each(std::span<const ByteView> messages, std::span<Sha256Digest> digests);
 
 // Incremental SHA-256. Not thread-safe.
 class Sha256Stream {

@@ -41,6 +41,25 @@ TEST(HashTest, StreamEqualsOneShotAndStartsAnew) {
   }
 }
 
+// Every number of messages up to three batches, of every kind of length: none, around a block,
+// around what one job of the library takes, and unequal ones side by side.
+TEST(HashTest, EachEqualsOneByOne) {
+  const Bytes content = RandomBytes(40000);
+  const size_t lengths[] = {0, 1, 55, 56, 63, 64, 65, 4096, 16384, 32768, 32769, 40000};
+  for (size_t count = 0; count <= 3 * kSha256Lanes; ++count) {
+    for (const size_t length : lengths) {
+      std::vector<ByteView> messages;
+      for (size_t i = 0; i < count; ++i) {
+        const size_t size = i % 3 == 2 ? length / 2 : length;
+        messages.push_back(ByteView(content).subspan((content.size() - size) * i / count, size));
+      }
+      std::vector<Sha256Digest> digests(count);
+      Sha256Each(messages, digests);
+      for (size_t i = 0; i < count; ++i) ASSERT_EQ(digests[i], Sha256(messages[i])) << length;
+    }
+  }
+}
+
 TEST(HashTest, HkdfRfc5869) {
   const SecretBytes prk = HkdfExtract(*FromHex("000102030405060708090a0b0c"), Bytes(22, 0x0b));
   EXPECT_EQ(ToHex(prk.Expose()),

@@ -1,5 +1,5 @@
-// Where ciphertext lies. Objects are immutable and named by the SHA-256 of their bytes; the store
-// is hostile: whoever reads verifies. Implementations stand in src/store.
+// Where ciphertext lies. Objects are immutable and named by the tree digest of their bytes; the
+// store is hostile: whoever reads verifies. Implementations stand in src/store.
 #pragma once
 
 #include <functional>
@@ -7,11 +7,11 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "crypto/hash.h"
+#include "dataset/digest_tree.h"
 
 namespace cce::dataset {
 
-using ObjectName = ByteArray<32>;
+using ObjectName = Digest;
 
 struct StoredObject {
   ObjectName name{};
@@ -39,17 +39,27 @@ class ObjectReader {
 class ObjectWriter {
  public:
   virtual ~ObjectWriter() = default;
-  // io.disk_full, io.failed.
+  // io.disk_full, io.failed. After a failure nothing more can be written.
   Result<> Write(ByteView bytes);
   // Durable once this returns. An object that is there already is left as it is. Call once.
   Result<StoredObject> Commit();
 
  protected:
-  virtual Result<> DoWrite(ByteView bytes) = 0;
+  // What is written is gathered in a block that begins on a page.
+  static constexpr size_t kBlockSize = size_t{1} << 20;
+  using Block = std::shared_ptr<const uint8_t[]>;
+  // The next `size` bytes: kBlockSize, or fewer as the last ones. A block that a failed call may
+  // still read is not written to again.
+  virtual Result<> DoWrite(const Block& block, size_t size) = 0;
   virtual Result<> DoCommit(const ObjectName& name) = 0;
 
  private:
-  crypto::Sha256Stream digest_;
+  Result<> Flush();
+
+  std::shared_ptr<uint8_t[]> block_;
+  size_t used_ = 0;
+  bool failed_ = false;
+  TreeDigester digest_;
   uint64_t size_ = 0;
 };
 

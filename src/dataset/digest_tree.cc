@@ -1,11 +1,13 @@
 #include "dataset/digest_tree.h"
 
+#include <array>
 #include <bit>
+
+#include "base/secret.h"
 
 namespace cce::dataset {
 namespace {
 
-constexpr uint8_t kLeafPrefix = 0x00;
 constexpr uint8_t kNodePrefix = 0x01;
 
 Digest HashNode(const Digest& left, const Digest& right) {
@@ -29,13 +31,6 @@ void TreeHasher::AddLeafHash(const Digest& leaf_hash) {
   ++count_;
 }
 
-void TreeHasher::AddLeaf(ByteView leaf) {
-  crypto::Sha256Stream stream;
-  stream.Update({&kLeafPrefix, 1});
-  stream.Update(leaf);
-  AddLeafHash(stream.Finish());
-}
-
 Digest TreeHasher::Root() const {
   if (stack_.empty()) return crypto::Sha256({});
   Digest hash = stack_.back();
@@ -43,43 +38,73 @@ Digest TreeHasher::Root() const {
   return hash;
 }
 
-void PieceHasher::Update(ByteView bytes) {
-  while (!bytes.empty()) {
-    if (in_leaf_ == 0) stream_.Update({&kLeafPrefix, 1});
-    const size_t n = std::min<uint64_t>(bytes.size(), kDigestLeaf - in_leaf_);
-    stream_.Update(bytes.first(n));
+SpanHasher::~SpanHasher() {
+  if (begun_) Wipe({begun_.get(), kDigestLeaf});
+}
+
+void SpanHasher::Update(ByteView bytes) {
+  std::array<ByteView, crypto::kSha256Lanes> leaves;
+  size_t count = 0;
+  if (in_begun_ > 0) {
+    const size_t n = std::min(bytes.size(), kDigestLeaf - in_begun_);
+    std::copy_n(bytes.begin(), n, begun_.get() + in_begun_);
+    in_begun_ += n;
     bytes = bytes.subspan(n);
-    in_leaf_ += n;
-    if (in_leaf_ == kDigestLeaf) {
-      leaves_.push_back(stream_.Finish());
-      in_leaf_ = 0;
-    }
+    if (in_begun_ < kDigestLeaf) return;
+    leaves[count++] = {begun_.get(), kDigestLeaf};
+    in_begun_ = 0;
+  }
+  for (; bytes.size() >= kDigestLeaf; bytes = bytes.subspan(kDigestLeaf)) {
+    leaves[count++] = bytes.first(kDigestLeaf);
+    if (count == leaves.size()) HashLeaves(std::span(leaves).first(std::exchange(count, 0)));
+  }
+  HashLeaves(std::span(leaves).first(count));
+  if (bytes.empty()) return;
+  if (!begun_) begun_ = std::make_unique_for_overwrite<uint8_t[]>(kDigestLeaf);
+  std::copy_n(bytes.begin(), bytes.size(), begun_.get());
+  in_begun_ = bytes.size();
+}
+
+void SpanHasher::HashLeaves(std::span<const ByteView> leaves) {
+  std::array<Digest, crypto::kSha256Lanes> hashes;
+  crypto::Sha256Each(leaves, std::span(hashes).first(leaves.size()));
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    span_.AddLeafHash(hashes[i]);
+    if (span_.count() < kDigestSpan / kDigestLeaf) continue;
+    spans_.push_back(span_.Root());
+    span_ = {};
   }
 }
 
-std::vector<Digest> PieceHasher::Finish() {
-  if (in_leaf_ > 0) leaves_.push_back(stream_.Finish());
-  in_leaf_ = 0;
-  return std::exchange(leaves_, {});
+std::vector<Digest> SpanHasher::Finish() {
+  if (in_begun_ > 0) span_.AddLeafHash(crypto::Sha256({begun_.get(), in_begun_}));
+  if (span_.count() > 0) spans_.push_back(span_.Root());
+  in_begun_ = 0;
+  span_ = {};
+  return std::exchange(spans_, {});
 }
 
-Digest ContentDigest(ByteView content) {
-  PieceHasher hasher;
-  hasher.Update(content);
+void TreeDigester::Update(ByteView bytes) {
+  hasher_.Update(bytes);
+  size_ += bytes.size();
+}
+
+Digest TreeDigester::Finish() {
+  return TreeDigestOfSpans(std::exchange(size_, 0), hasher_.Finish());
+}
+
+Digest TreeDigest(ByteView bytes) {
+  TreeDigester digester;
+  digester.Update(bytes);
+  return digester.Finish();
+}
+
+Digest TreeDigestOfSpans(uint64_t size, std::span<const Digest> spans) {
   TreeHasher tree;
-  for (const Digest& leaf : hasher.Finish()) tree.AddLeafHash(leaf);
-  return tree.Root();
-}
-
-Digest ReceiptLeaf(const ReceiptSalt& salt, std::string_view path, EntryType type, uint64_t size,
-                   const Digest& content) {
-  const auto type_byte = static_cast<uint8_t>(type);
+  for (const Digest& span : spans) tree.AddLeafHash(span);
   Bytes size_bytes;
   AppendU64(size_bytes, size);
-  Bytes leaf = {kLeafPrefix};
-  Append(leaf, Frame("cce4long/v1/receipt-leaf",
-                     {salt, AsBytes(path), ByteView(&type_byte, 1), size_bytes, content}));
-  return crypto::Sha256(leaf);
+  return crypto::Sha256(Frame("cce4long/v1/tree-digest", {size_bytes, tree.Root()}));
 }
 
 }  // namespace cce::dataset

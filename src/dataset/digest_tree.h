@@ -1,25 +1,28 @@
-// Digests over content and over whole snapshots, in tree form (RFC 6962 section 2.1: leaf 0x00,
-// node 0x01).
+// Digests in tree form: over content and objects, and over the entries of a snapshot.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "dataset/format.h"
+#include "crypto/hash.h"
 
 namespace cce::dataset {
 
-// Content is cut into leaves of 4 MiB from the file's start, so that pieces of a file can be
-// digested apart from each other and in parallel. A file of at most 4 MiB has the digest
-// SHA-256(0x00 || content), an empty one SHA-256(""), which is the empty tree's.
-constexpr uint64_t kDigestLeaf = uint64_t{4} << 20;
-inline uint64_t LeafCount(uint64_t size) { return (size + kDigestLeaf - 1) / kDigestLeaf; }
+using Digest = crypto::Sha256Digest;
 
-// The root over leaves as they come; memory grows with the logarithm of their number. Not
+// A tree digest (docs/formats/dataset.md): bytes are cut into leaves of 16 KiB, so that many can be
+// hashed side by side; the root over their SHA-256 and the size give the digest. The digest of a
+// file's content, and the name of an object.
+constexpr size_t kDigestLeaf = size_t{16} << 10;
+// Pieces of a file are digested apart from each other in spans: whole subtrees of 256 leaves.
+constexpr uint64_t kDigestSpan = uint64_t{4} << 20;
+inline uint64_t SpanCount(uint64_t size) { return (size + kDigestSpan - 1) / kDigestSpan; }
+
+// The root of RFC 6962's tree (section 2.1) over the hashes of leaves as they come; memory grows with the logarithm of their number. Not
 // thread-safe.
 class TreeHasher {
  public:
   void AddLeafHash(const Digest& leaf_hash);
-  void AddLeaf(ByteView leaf);  // hashes it first
   uint64_t count() const { return count_; }
   Digest Root() const;
 
@@ -28,26 +31,37 @@ class TreeHasher {
   uint64_t count_ = 0;
 };
 
-// Leaf hashes of one piece of content, fed in any slices. A piece begins at a multiple of
-// kDigestLeaf.
-class PieceHasher {
+// The roots of the spans of one piece of content, which begins at a multiple of kDigestSpan. Fed in
+// any slices; the larger, the more leaves are hashed at once. Not thread-safe.
+class SpanHasher {
  public:
+  SpanHasher() = default;
+  ~SpanHasher();
   void Update(ByteView bytes);
   std::vector<Digest> Finish();  // then starts anew
 
  private:
-  crypto::Sha256Stream stream_;
-  uint64_t in_leaf_ = 0;
-  std::vector<Digest> leaves_;
+  void HashLeaves(std::span<const ByteView> leaves);
+
+  std::unique_ptr<uint8_t[]> begun_;  // a leaf whose end is not there yet
+  size_t in_begun_ = 0;
+  TreeHasher span_;
+  std::vector<Digest> spans_;
 };
 
-Digest ContentDigest(ByteView content);
+// The tree digest of bytes fed in any slices. Not thread-safe.
+class TreeDigester {
+ public:
+  void Update(ByteView bytes);
+  Digest Finish();  // then starts anew
 
-// The receipt's leaf of one entry: SHA-256(0x00 || Frame("cce4long/v1/receipt-leaf", salt, path,
-// type u8, size u64, content digest)); a folder's content digest is 32 zero bytes. Mode and time
-// are left out, so that a plain copy of the folder still checks.
-using ReceiptSalt = ByteArray<32>;
-Digest ReceiptLeaf(const ReceiptSalt& salt, std::string_view path, EntryType type, uint64_t size,
-                   const Digest& content);
+ private:
+  SpanHasher hasher_;
+  uint64_t size_ = 0;
+};
+
+Digest TreeDigest(ByteView bytes);
+// Of content of `size` bytes whose spans have these roots.
+Digest TreeDigestOfSpans(uint64_t size, std::span<const Digest> spans);
 
 }  // namespace cce::dataset

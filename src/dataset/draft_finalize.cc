@@ -23,7 +23,7 @@ Result<PartRecordReader> LoadRecord(CiphertextStore& store, ByteView dek,
     return Corrupt(receipt.record, "its size differs from the receipt's");
   }
   if (!sealed) return Unexpected(std::move(sealed).error());
-  if (crypto::Sha256(*sealed) != receipt.record) {
+  if (TreeDigest(*sealed) != receipt.record) {
     return Corrupt(receipt.record, "its digest differs from its name");
   }
   if (!OpenInPlace(*sealed, dek, context)) return Corrupt(receipt.record, "it does not open");
@@ -143,14 +143,14 @@ class Merger {
       TRY(ExpectWhole());
       path_ = head.path;
       entry_ = {.attributes = head.attributes, .target = piece.target};
-      tree_ = {};
+      spans_.clear();
       next_offset_ = 0;
     } else {
       TRY(CheckContinues(head));
     }
     open_ = true;
     next_offset_ += head.length;
-    for (const Digest& leaf : piece.leaves) tree_.AddLeafHash(leaf);
+    spans_.insert(spans_.end(), piece.spans.begin(), piece.spans.end());
     if (head.attributes.type == EntryType::kFile && head.length > 0) {
       TRY(AddExtent({.object = object,
                      .offset = piece.object_offset,
@@ -198,7 +198,8 @@ class Merger {
 
   Result<> Close() {
     open_ = false;
-    if (entry_.attributes.type != EntryType::kFolder) entry_.digest = tree_.Root();
+    const Attributes& a = entry_.attributes;
+    if (a.type != EntryType::kFolder) entry_.digest = TreeDigestOfSpans(a.size, spans_);
     return Write();
   }
 
@@ -215,7 +216,7 @@ class Merger {
   bool open_ = false;
   std::string path_;
   IndexEntry entry_;
-  TreeHasher tree_;
+  std::vector<Digest> spans_;
   uint64_t next_offset_ = 0;
 };
 

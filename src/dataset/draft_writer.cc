@@ -142,7 +142,7 @@ class PartAcceptor {
     } else {
       TRY(FilePayload(piece));
     }
-    digester_.Piece(raw, piece.leaves);
+    digester_.Piece(raw, piece.spans);
     if (target_ != nullptr) AppendRecordedPiece(records_, piece);
     last_path_ = std::move(piece.head.path);
     return {};
@@ -171,9 +171,8 @@ class PartAcceptor {
     ASSIGN_OR_RETURN(const ByteView target, source_.Take(piece.head.length));
     piece.target = AsText(target);
     TRY(CheckLinkTarget(piece.head.path, piece.target));
-    PieceHasher hasher;
-    hasher.Update(target);
-    piece.leaves = hasher.Finish();
+    hasher_.Update(target);
+    piece.spans = hasher_.Finish();
     return {};
   }
 
@@ -185,14 +184,13 @@ class PartAcceptor {
                                            PaddedSize(header_.payload), header_.chunk_log2));
     }
     if (object_ != nullptr) piece.object_offset = static_cast<uint32_t>(object_->written());
-    PieceHasher hasher;
     while (rest > 0) {
       ASSIGN_OR_RETURN(const ByteView slice, source_.TakeSome(rest));
-      hasher.Update(slice);
+      hasher_.Update(slice);
       if (object_ != nullptr) TRY(object_->Write(slice));
       rest -= slice.size();
     }
-    piece.leaves = hasher.Finish();
+    piece.spans = hasher_.Finish();
     return {};
   }
 
@@ -201,6 +199,7 @@ class PartAcceptor {
   const Target* target_;
   PartHeader header_;
   PartDigester digester_;
+  SpanHasher hasher_;
   std::unique_ptr<SealedObjectWriter> object_;
   Bytes records_;
   std::string last_path_;

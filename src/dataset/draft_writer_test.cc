@@ -8,7 +8,7 @@
 namespace cce::dataset {
 namespace {
 
-constexpr PlanOptions kSmall{.pack_target = 4096, .piece_size = kDigestLeaf};
+constexpr PlanOptions kSmall{.pack_target = 4096, .piece_size = kDigestSpan};
 
 // A part put together by hand, with a right trailer unless told otherwise.
 struct RawPart {
@@ -185,7 +185,7 @@ class FinalizeTest : public DraftWriterTest {
   void SetUp() override {
     for (int i = 0; i < 6; ++i)
       folder_.Write("d" + std::to_string(i / 3) + "/f" + std::to_string(i), Noise(1500, i));
-    folder_.Write("large", Noise(kDigestLeaf + 9, 9));
+    folder_.Write("large", Noise(kDigestSpan + 9, 9));
     plan_ = std::make_unique<UploadPlan>(UploadPlan::Scan(folder_.path(), kSmall).value());
     upload_ = SendAll(writer_, *plan_).value();
     ASSERT_GE(upload_.receipts.size(), 4u);
@@ -319,32 +319,32 @@ TEST_F(FinalizeTest, RefusesADuplicateAcrossParts) {
 }
 
 TEST_F(FinalizeTest, RefusesPiecesThatDoNotFollow) {
-  const Bytes content = Noise(2 * kDigestLeaf, 1);
+  const Bytes content = Noise(2 * kDigestSpan, 1);
   const auto piece = [&](uint32_t number, uint64_t offset, uint16_t mode) {
     RawPart part;
     part.header.part = number;
     part.pieces.push_back({.head = {.attributes = {.mode = mode, .size = content.size()},
-                                    .last = offset + kDigestLeaf == content.size(),
+                                    .last = offset + kDigestSpan == content.size(),
                                     .offset = offset,
-                                    .length = kDigestLeaf,
+                                    .length = kDigestSpan,
                                     .path = "f"},
-                           .payload = ToBytes(ByteView(content).subspan(offset, kDigestLeaf))});
+                           .payload = ToBytes(ByteView(content).subspan(offset, kDigestSpan))});
     return Accept(number, part.Wire()).value();
   };
   const PartReceipt front = piece(0, 0, 0644);
-  const PartReceipt back = piece(1, kDigestLeaf, 0644);
+  const PartReceipt back = piece(1, kDigestSpan, 0644);
   FinalizeRequest request{.salt = kTestSalt, .counts = {.files = 1, .bytes = content.size()}};
   TreeHasher root;
   root.AddLeafHash(
-      ReceiptLeaf(kTestSalt, "f", EntryType::kFile, content.size(), ContentDigest(content)));
+      ReceiptLeaf(kTestSalt, "f", EntryType::kFile, content.size(), TreeDigest(content)));
   request.root = root.Root();
   EXPECT_TRUE(writer_.Finalize({front, back}, request));
   EXPECT_EQ(writer_.Finalize({front}, request).error().code, "upload.incomplete");
   EXPECT_EQ(writer_.Finalize({front, piece(1, 0, 0644)}, request).error().code,
             "upload.incomplete");
-  EXPECT_EQ(writer_.Finalize({piece(0, kDigestLeaf, 0644)}, request).error().code,
+  EXPECT_EQ(writer_.Finalize({piece(0, kDigestSpan, 0644)}, request).error().code,
             "upload.out_of_order");
-  EXPECT_EQ(writer_.Finalize({front, piece(1, kDigestLeaf, 0600)}, request).error().code,
+  EXPECT_EQ(writer_.Finalize({front, piece(1, kDigestSpan, 0600)}, request).error().code,
             "upload.incomplete");
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
-#include "crypto/hash.h"
 #include "crypto/stream.h"
 #include "dataset/ciphertext_store.h"
 
@@ -15,7 +14,6 @@ namespace cce::dataset {
 using DatasetId = ByteArray<20>;   // the address of the dataset's contract
 using DraftId = ByteArray<16>;     // random, given by cced
 using SnapshotId = ByteArray<32>;  // = the name of the snapshot's sealed index
-using Digest = crypto::Sha256Digest;
 
 constexpr std::string_view kObjectLabel = "cce4long/v1/object";
 constexpr std::string_view kIndexLabel = "cce4long/v1/index";

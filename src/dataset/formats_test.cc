@@ -24,11 +24,11 @@ ByteArray<N> Array(const std::string& name) {
 }
 
 TEST(DatasetFormats, ContentDigests) {
-  EXPECT_EQ(ToHex(ContentDigest({})), V().Text("content_empty"));
-  EXPECT_EQ(ToHex(ContentDigest(AsBytes("hello"))), V().Text("content_hello"));
+  EXPECT_EQ(ToHex(TreeDigest({})), V().Text("content_empty"));
+  EXPECT_EQ(ToHex(TreeDigest(AsBytes("hello"))), V().Text("content_hello"));
   Bytes large(size_t{5} << 20);
   for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<uint8_t>(i);
-  EXPECT_EQ(ToHex(ContentDigest(large)), V().Text("content_5mib"));
+  EXPECT_EQ(ToHex(TreeDigest(large)), V().Text("content_5mib"));
 }
 
 TEST(DatasetFormats, UploadPartIsAcceptedAndFinalized) {
@@ -97,8 +97,8 @@ TEST(DatasetFormats, KnownFilesAndReferences) {
   }));
   EXPECT_EQ(ToHex(list), V().Text("known_files"));
   const KnownFiles known = KnownFiles::Parse(list, key.Clone()).value();
-  EXPECT_EQ(known.Find(5, ContentDigest(AsBytes("hello"))), 1u);
-  EXPECT_FALSE(known.Find(5, ContentDigest(AsBytes("hallo"))));
+  EXPECT_EQ(known.Find(5, TreeDigest(AsBytes("hello"))), 1u);
+  EXPECT_FALSE(known.Find(5, TreeDigest(AsBytes("hallo"))));
 
   const DraftWriter writer(store, dataset, draft, 7, dek);
   const Bytes wire = V().Hex("same_wire");

@@ -11,7 +11,7 @@
 namespace cce::dataset {
 namespace {
 
-constexpr PlanOptions kSmall{.pack_target = 64 << 10, .piece_size = kDigestLeaf};
+constexpr PlanOptions kSmall{.pack_target = 64 << 10, .piece_size = kDigestSpan};
 constexpr DraftId kSecondDraft = {0xd8, 1};
 
 struct Sent {
@@ -26,7 +26,7 @@ class IncrementalTest : public testing::Test {
     for (int i = 0; i < 40; ++i) {
       folder_.Write("d" + std::to_string(i % 4) + "/f" + std::to_string(i), Noise(3000 + i, i));
     }
-    folder_.Write("large", Noise(2 * kDigestLeaf + 77, 100));
+    folder_.Write("large", Noise(2 * kDigestSpan + 77, 100));
     folder_.Write("empty", {});
     first_ = UploadFolder(store_, folder_.path(), kSmall).value();
   }
@@ -150,7 +150,7 @@ TEST_F(IncrementalTest, TheSameFolderGivesTheSameParts) {
 
 TEST_F(IncrementalTest, ListsOfTwoDraftsHaveNothingInCommon) {
   const SecretBytes dek = TestDek();
-  const Digest content = ContentDigest(AsBytes("x"));
+  const Digest content = TreeDigest(AsBytes("x"));
   const SecretBytes one = KnownFilesKey(dek.Expose(), kTestDataset, kTestDraft, first_.snapshot);
   const SecretBytes two = KnownFilesKey(dek.Expose(), kTestDataset, kSecondDraft, first_.snapshot);
   EXPECT_NE(TagOf(one.Expose(), 1, content), TagOf(two.Expose(), 1, content));
@@ -215,7 +215,7 @@ TEST_F(IncrementalTest, RefusesHostileReferences) {
   piece.attributes = {.type = EntryType::kFolder, .mode = 0755};
   refused(first_.snapshot, piece);
   piece = Reference(uint64_t{1} << 30, {});
-  piece.offset = kDigestLeaf;
+  piece.offset = kDigestSpan;
   refused(first_.snapshot, piece);
   piece = Reference(5, {});
   piece.last = false;

@@ -62,7 +62,7 @@ class PlainView {
 
 // The stream header of the object, if all of its bytes have the digest that is its name.
 Result<Bytes> CheckedHeader(const ObjectReader& object, const ObjectName& name) {
-  crypto::Sha256Stream digest;
+  TreeDigester digest;
   Bytes header;
   TRY(ForEachSlice(object, [&](ByteView slice) -> Result<> {
     if (header.empty())

@@ -19,8 +19,8 @@ class MemoryWriter : public ObjectWriter {
   explicit MemoryWriter(MemoryStore& store) : store_(store) {}
 
  protected:
-  Result<> DoWrite(ByteView bytes) override {
-    Append(bytes_, bytes);
+  Result<> DoWrite(const Block& block, size_t size) override {
+    Append(bytes_, {block.get(), size});
     return {};
   }
   Result<> DoCommit(const ObjectName& name) override {

@@ -106,7 +106,7 @@ Result<> ObjectTable::Prefetch(const std::vector<uint32_t>& objects) {
       return Unexpected(std::move(bytes).error());
     }
     if (!bytes || bytes->size() != row.sealed_size) return Corrupt(row.name, "another size");
-    if (crypto::Sha256(*bytes) != row.name) {
+    if (TreeDigest(*bytes) != row.name) {
       return Corrupt(row.name, "its digest differs from its name");
     }
     auto open = std::make_shared<OpenObject>();

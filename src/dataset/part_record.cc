@@ -32,7 +32,7 @@ void AppendPartRecordHead(Bytes& out, const PartRecordHead& head) {
 void AppendRecordedPiece(Bytes& out, const RecordedPiece& piece) {
   AppendPieceHead(out, piece.head);
   AppendU32(out, piece.object_offset);
-  for (const Digest& leaf : piece.leaves) Append(out, leaf);
+  for (const Digest& span : piece.spans) Append(out, span);
   Append(out, AsBytes(piece.target));
 }
 
@@ -81,10 +81,10 @@ Result<RecordedPiece> PartRecordReader::ReadPiece() {
   ASSIGN_OR_RETURN(piece.head, CompletePieceHead(std::move(start), rest));
   TRY(CheckPiece(piece.head));
   ASSIGN_OR_RETURN(piece.object_offset, reader_.U32());
-  const uint64_t leaves = LeafCount(piece.head.length);
-  if (leaves > reader_.Remaining() / sizeof(Digest)) return Corrupt(name_, "a record is cut off");
-  piece.leaves.resize(leaves);
-  for (Digest& leaf : piece.leaves) TRY(TakeInto(reader_, leaf));
+  const uint64_t spans = SpanCount(piece.head.length);
+  if (spans > reader_.Remaining() / sizeof(Digest)) return Corrupt(name_, "a record is cut off");
+  piece.spans.resize(spans);
+  for (Digest& span : piece.spans) TRY(TakeInto(reader_, span));
   if (piece.head.attributes.type == EntryType::kLink) {
     ASSIGN_OR_RETURN(const ByteView target, reader_.Take(piece.head.length));
     piece.target = AsText(target);

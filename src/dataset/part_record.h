@@ -24,7 +24,7 @@ struct PartRecordHead {
 struct RecordedPiece {
   PieceHead head;
   uint32_t object_offset = 0;
-  std::vector<Digest> leaves;
+  std::vector<Digest> spans;
   std::string target;  // of a link
 };
 

@@ -7,11 +7,11 @@ namespace {
 
 constexpr std::string_view kMagic = "CCEU";
 constexpr uint8_t kVersion = 1;
-constexpr uint8_t kLeafLog2 = 22;
+constexpr uint8_t kSpanLog2 = 22;
 constexpr uint8_t kLastFlag = 1;
 constexpr uint8_t kSameFlag = 2;
 constexpr uint8_t kLargeChunkLog2 = 18;
-static_assert(uint64_t{1} << kLeafLog2 == kDigestLeaf);
+static_assert(uint64_t{1} << kSpanLog2 == kDigestSpan);
 
 Unexpected BadPart(std::string message) { return Fail("upload.bad_part", std::move(message)); }
 
@@ -23,15 +23,15 @@ Result<> CheckFilePiece(const PieceHead& head) {
     }
     return {};
   }
-  if (head.offset % kDigestLeaf != 0) return BadPart("a piece begins inside a digest leaf");
+  if (head.offset % kDigestSpan != 0) return BadPart("a piece begins inside a digest span");
   if (head.offset > size || head.length > size - head.offset) {
     return BadPart("a piece reaches past the end of its file");
   }
   if (head.last != (head.offset + head.length == size)) {
     return BadPart("a piece's last-piece flag contradicts its length");
   }
-  if (!head.last && head.length % kDigestLeaf != 0)
-    return BadPart("a piece ends inside a digest leaf");
+  if (!head.last && head.length % kDigestSpan != 0)
+    return BadPart("a piece ends inside a digest span");
   if (head.length == 0 && size != 0) return BadPart("an empty piece of a file that is not empty");
   return {};
 }
@@ -41,7 +41,7 @@ Result<> CheckFilePiece(const PieceHead& head) {
 void AppendPartHeader(Bytes& out, const PartHeader& header) {
   Append(out, AsBytes(kMagic));
   out.push_back(kVersion);
-  out.push_back(kLeafLog2);
+  out.push_back(kSpanLog2);
   out.push_back(header.chunk_log2);
   out.push_back(0);
   Append(out, header.draft);
@@ -72,11 +72,11 @@ Result<PartHeader> ParsePartHeader(ByteView bytes, const PartLimits& limits) {
   ASSIGN_OR_RETURN(const ByteView magic, reader.Take(kMagic.size()));
   if (AsText(magic) != kMagic) return BadPart("no upload part: the magic is missing");
   ASSIGN_OR_RETURN(const uint8_t version, reader.U8());
-  ASSIGN_OR_RETURN(const uint8_t leaf_log2, reader.U8());
+  ASSIGN_OR_RETURN(const uint8_t span_log2, reader.U8());
   PartHeader header;
   ASSIGN_OR_RETURN(header.chunk_log2, reader.U8());
   ASSIGN_OR_RETURN(const uint8_t reserved, reader.U8());
-  if (version != kVersion || leaf_log2 != kLeafLog2 || reserved != 0) {
+  if (version != kVersion || span_log2 != kSpanLog2 || reserved != 0) {
     return BadPart("an upload part of an unknown version");
   }
   if (header.chunk_log2 != crypto::kDefaultChunkLog2 && header.chunk_log2 != kLargeChunkLog2) {
@@ -170,9 +170,9 @@ Result<> CheckPiece(const PieceHead& head) {
 
 void PartDigester::Header(ByteView header) { stream_.Update(header); }
 
-void PartDigester::Piece(ByteView head, const std::vector<Digest>& leaves) {
+void PartDigester::Piece(ByteView head, const std::vector<Digest>& spans) {
   stream_.Update(head);
-  for (const Digest& leaf : leaves) stream_.Update(leaf);
+  for (const Digest& span : spans) stream_.Update(span);
 }
 
 Digest PartDigester::Finish() { return stream_.Finish(); }

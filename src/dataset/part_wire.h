@@ -43,7 +43,7 @@ struct SameContent {
 struct PieceHead {
   Attributes attributes;
   bool last = false;    // the piece ends its file
-  uint64_t offset = 0;  // of the piece in its file; a multiple of kDigestLeaf
+  uint64_t offset = 0;  // of the piece in its file; a multiple of kDigestSpan
   uint64_t length = 0;  // payload bytes that follow the head
   std::string path;
   std::optional<SameContent> same;  // in place of a payload
@@ -66,11 +66,11 @@ Result<PieceHead> CompletePieceHead(PieceHeadStart start, ByteView rest);
 Result<> CheckPiece(const PieceHead& head);
 
 // The part's digest, which is also its trailer: SHA-256 over the header, then each head followed by
-// its payload's leaf hashes. So it covers every byte and the content is hashed only once.
+// the roots of its payload's spans. So it covers every byte and the content is hashed only once.
 class PartDigester {
  public:
   void Header(ByteView header);
-  void Piece(ByteView head, const std::vector<Digest>& leaves);
+  void Piece(ByteView head, const std::vector<Digest>& spans);
   Digest Finish();
 
  private:

@@ -20,7 +20,7 @@ struct PlanEntry {
   uint32_t same = kNotSame;  // the base's entry with the same content
   uint16_t path_size = 0;
   Attributes attributes;
-  Digest digest{};  // known once its part was read; of files over one leaf only their leaves
+  Digest digest{};  // known once its part was read; of files over one span only their spans'
 };
 
 // The pieces of a part are those of consecutive entries; only the first may begin inside its file,
@@ -42,7 +42,7 @@ struct UploadPlan::Impl {
   std::string names;                   // all paths, end to end
   std::vector<PlanEntry> entries;
   std::unordered_map<uint32_t, std::string> targets;
-  std::unordered_map<uint32_t, std::vector<Digest>> leaves;  // of files over one leaf
+  std::unordered_map<uint32_t, std::vector<Digest>> spans;  // roots, of files over one span
   std::vector<PartSpan> parts;
   std::vector<std::atomic<bool>> read;  // per part
   ContentCounts counts;

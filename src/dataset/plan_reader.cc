@@ -72,19 +72,17 @@ Result<Digest> UploadPlan::Impl::DigestFile(uint32_t entry, Bytes& buffer,
                                             const Comparison& comparison) const {
   const Attributes& a = entries[entry].attributes;
   ASSIGN_OR_RETURN(const Content content, OpenContent(entry));
-  TreeHasher tree;
-  PieceHasher hasher;
+  TreeDigester digest;
   for (uint64_t at = 0; at < a.size;) {
     const size_t want = std::min<uint64_t>(buffer.size(), a.size - at);
     ASSIGN_OR_RETURN(const size_t n,
                      ReadContent(content, at, std::span(buffer).first(want), entry));
-    hasher.Update(ByteView(buffer).first(n));
+    digest.Update(ByteView(buffer).first(n));
     at += n;
     if (comparison.progress) comparison.progress(n, at == a.size);
   }
-  for (const Digest& leaf : hasher.Finish()) tree.AddLeafHash(leaf);
   TRY(CloseContent(content, entry));
-  return tree.Root();
+  return digest.Finish();
 }
 
 // Marks the files that the base holds.
@@ -124,7 +122,7 @@ Result<> UploadPlan::Impl::Compare(const Comparison& comparison) {
   for (std::thread& thread : threads) thread.join();
   if (error) return Fail(std::move(*error));
   for (const uint32_t i : candidates) {
-    if (entries[i].same != kNotSame) leaves.erase(i);
+    if (entries[i].same != kNotSame) spans.erase(i);
   }
   base = comparison.known->base();
   return {};
@@ -234,14 +232,14 @@ class PlanPartReader : public PartReader {
     PlanEntry& entry = plan_.entries[entry_];
     TRY(plan_.CloseContent(content_, entry_));
     content_ = {};
-    const std::vector<Digest> leaves = hasher_.Finish();
-    digester_.Piece(head_, leaves);
-    const auto split = plan_.leaves.find(entry_);
-    if (split != plan_.leaves.end()) {
-      std::copy(leaves.begin(), leaves.end(),
-                split->second.begin() + static_cast<ptrdiff_t>(offset_ / kDigestLeaf));
+    const std::vector<Digest> spans = hasher_.Finish();
+    digester_.Piece(head_, spans);
+    const auto split = plan_.spans.find(entry_);
+    if (split != plan_.spans.end()) {
+      std::copy(spans.begin(), spans.end(),
+                split->second.begin() + static_cast<ptrdiff_t>(offset_ / kDigestSpan));
     } else if (entry.attributes.type != EntryType::kFolder && entry.same == kNotSame) {
-      entry.digest = leaves.empty() ? TreeHasher().Root() : leaves.front();
+      entry.digest = TreeDigestOfSpans(entry.attributes.size, spans);
     }
     in_piece_ = false;
     return {};
@@ -251,7 +249,7 @@ class PlanPartReader : public PartReader {
   const uint32_t part_;
   const PartSpan& span_;
   PartDigester digester_;
-  PieceHasher hasher_;
+  SpanHasher hasher_;
   Digest digest_{};
   Bytes pending_;  // header, head or trailer on its way out
   size_t sent_ = 0;

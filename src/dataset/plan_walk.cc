@@ -82,7 +82,7 @@ Result<> UploadPlan::Impl::AddEntry(std::string_view path, const Attributes& att
     case EntryType::kFile:
       ++counts.files;
       counts.bytes += attributes.size;
-      if (attributes.size > kDigestLeaf) leaves[id].resize(LeafCount(attributes.size));
+      if (attributes.size > kDigestSpan) spans[id].resize(SpanCount(attributes.size));
       break;
     case EntryType::kFolder:
       ++counts.folders;

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Small enough that a few files make many parts.
-constexpr PlanOptions kSmall{.pack_target = 100000, .piece_size = kDigestLeaf, .max_records = 16};
+constexpr PlanOptions kSmall{.pack_target = 100000, .piece_size = kDigestSpan, .max_records = 16};
 
 // That `reader` shows exactly what lies in `folder`.
 void ExpectEqual(const TestFolder& folder, const SnapshotReader& reader) {
@@ -37,7 +37,7 @@ void ExpectEqual(const TestFolder& folder, const SnapshotReader& reader) {
       const auto read = ReadWhole(reader, *id);
       ASSERT_TRUE(read) << FormatError(read.error());
       EXPECT_TRUE(*read == content) << ShowPath(path);
-      EXPECT_EQ(index.ContentDigest(*id), ContentDigest(content));
+      EXPECT_EQ(index.ContentDigest(*id), TreeDigest(content));
       EXPECT_TRUE(reader.VerifyFile(*id));
     } else if (S_ISLNK(info.st_mode)) {
       EXPECT_EQ(a.type, EntryType::kLink);
@@ -53,7 +53,7 @@ TEST(RoundTrip, ThePlanKnowsWhatItsPartsTakeInTheStore) {
   const TestFolder folder;
   folder.Write("a", Noise(1, 1));
   folder.Write("b", Noise(70000, 2));
-  folder.Write("c", Noise(kDigestLeaf + 5, 3));
+  folder.Write("c", Noise(kDigestSpan + 5, 3));
   fs::create_directories(folder.At("d"));
   for (const uint8_t chunk_log2 : {uint8_t{16}, uint8_t{18}}) {
     PlanOptions options = kSmall;
@@ -85,7 +85,7 @@ TEST(RoundTrip, TreeOfOddThings) {
   fs::permissions(folder.At("plain"), fs::perms(0640));
   fs::permissions(folder.At("empty"), fs::perms(0711));
   folder.Write("sparse", {});
-  fs::resize_file(folder.At("sparse"), kDigestLeaf + 100001);
+  fs::resize_file(folder.At("sparse"), kDigestSpan + 100001);
   PlanOptions large_chunks = kSmall;
   large_chunks.chunk_log2 = 18;
   for (const PlanOptions& options : {PlanOptions{}, kSmall, large_chunks}) {
@@ -105,9 +105,9 @@ TEST(RoundTrip, SizesAroundEveryBoundary) {
   const TestFolder folder;
   constexpr uint64_t kChunk = 65536;
   for (const uint64_t base : {uint64_t{0}, kChunk, 2 * kChunk, uint64_t{100000}, 17 * kChunk,
-                              kDigestLeaf, 2 * kDigestLeaf}) {
+                              kDigestSpan, 2 * kDigestSpan}) {
     for (const uint64_t size : {base - 1, base, base + 1}) {
-      if (size > 3 * kDigestLeaf) continue;  // base 0
+      if (size > 3 * kDigestSpan) continue;  // base 0
       folder.Write("f" + std::to_string(size), Noise(size, size));
     }
   }
@@ -125,7 +125,7 @@ TEST(RoundTrip, SizesAroundEveryBoundary) {
 TEST(RoundTrip, ChunksOf256KiB) {
   const TestFolder folder;
   constexpr uint64_t kChunk = 262144;
-  for (const uint64_t size : {kChunk - 1, kChunk, kChunk + 1, kDigestLeaf + 5}) {
+  for (const uint64_t size : {kChunk - 1, kChunk, kChunk + 1, kDigestSpan + 5}) {
     folder.Write("f" + std::to_string(size), Noise(size, size));
   }
   PlanOptions options = kSmall;
@@ -139,7 +139,7 @@ TEST(RoundTrip, ChunksOf256KiB) {
 
 TEST(RoundTrip, ReadsAnyRange) {
   const TestFolder folder;
-  const Bytes content = Noise(2 * kDigestLeaf + 300001, 1);
+  const Bytes content = Noise(2 * kDigestSpan + 300001, 1);
   folder.Write("before", Noise(777, 2));
   folder.Write("big", content);
   MemoryStore store;

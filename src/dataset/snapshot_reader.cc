@@ -29,7 +29,7 @@ struct Place {
 Result<Bytes> OpenIndex(CiphertextStore& store, const DatasetId& dataset,
                         const SnapshotId& snapshot, const EpochKeys& keys, uint64_t max_bytes) {
   ASSIGN_OR_RETURN(Bytes bytes, ReadObject(store, snapshot, max_bytes));
-  const bool named = crypto::Sha256(bytes) == snapshot;
+  const bool named = TreeDigest(bytes) == snapshot;
   // Newest first: a snapshot is mostly read under its dataset's current epoch.
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
     const crypto::StreamContext context = ContextOf(kIndexLabel, dataset, key->first);
@@ -269,7 +269,7 @@ Result<> SnapshotReader::Prefetch(const std::vector<uint32_t>& objects, uint64_t
 Result<> SnapshotReader::VerifyObject(uint32_t object) const {
   const ObjectName& name = impl_->NameOf(object);
   ASSIGN_OR_RETURN(const auto open, impl_->objects->OpenFromStore(object));
-  crypto::Sha256Stream digest;
+  TreeDigester digest;
   TRY(ForEachSlice(*open->reader, [&](ByteView slice) -> Result<> {
     digest.Update(slice);
     return {};
@@ -286,17 +286,15 @@ Result<> SnapshotReader::VerifyObject(uint32_t object) const {
 Result<> SnapshotReader::VerifyFile(Index::Id file) const {
   const Index& index = impl_->index;
   if (index.GetAttributes(file).type != EntryType::kFile) return {};
-  PieceHasher hasher;
+  TreeDigester digest;
   ReadScratch scratch;
   Bytes buffer(size_t{1} << 20);
   for (uint64_t offset = 0; offset < index.GetAttributes(file).size;) {
     ASSIGN_OR_RETURN(const size_t n, ReadAt(file, offset, buffer, scratch));
-    hasher.Update(ByteView(buffer).first(n));
+    digest.Update(ByteView(buffer).first(n));
     offset += n;
   }
-  TreeHasher tree;
-  for (const Digest& leaf : hasher.Finish()) tree.AddLeafHash(leaf);
-  if (tree.Root() == index.ContentDigest(file)) return {};
+  if (digest.Finish() == index.ContentDigest(file)) return {};
   return Fail("dataset.corrupt", "the content of '" + ShowPath(index.Path(file)) +
                                      "' differs from its digest in the index");
 }

@@ -10,7 +10,7 @@
 namespace cce::dataset {
 namespace {
 
-constexpr PlanOptions kOptions{.pack_target = 100000, .piece_size = kDigestLeaf};
+constexpr PlanOptions kOptions{.pack_target = 100000, .piece_size = kDigestSpan};
 constexpr size_t kSealedChunk = 65536 + 16;
 
 class TamperTest : public testing::Test {
@@ -19,7 +19,7 @@ class TamperTest : public testing::Test {
   SnapshotInfo Upload(uint64_t seed, const DatasetId& dataset = kTestDataset,
                       uint32_t epoch = kTestEpoch, uint8_t dek = 1) {
     const TestFolder folder;
-    std::map<std::string, Bytes> content = {{"big", Noise(kDigestLeaf + 100001, seed)},
+    std::map<std::string, Bytes> content = {{"big", Noise(kDigestSpan + 100001, seed)},
                                             {"s/1", Noise(40000, seed + 1)},
                                             {"s/2", Noise(40000, seed + 2)},
                                             {"t", Noise(90000, seed + 3)},

@@ -48,7 +48,7 @@ UploadPlan::~UploadPlan() = default;
 Result<UploadPlan> UploadPlan::Finish(std::unique_ptr<Impl> impl, const Comparison& comparison) {
   const PlanOptions& options = impl->options;
   if (options.pack_target > options.piece_size || options.piece_size > kMaxObjectPlain ||
-      options.piece_size == 0 || options.piece_size % kDigestLeaf != 0 ||
+      options.piece_size == 0 || options.piece_size % kDigestSpan != 0 ||
       options.max_records == 0) {
     return Fail("internal.bug", "plan options outside their limits");
   }
@@ -111,10 +111,8 @@ Result<Digest> UploadPlan::Root(const ReceiptSalt& salt) const {
   for (uint32_t i = 0; i < impl_->entries.size(); ++i) {
     const PlanEntry& entry = impl_->entries[i];
     Digest digest = entry.digest;
-    if (const auto split = impl_->leaves.find(i); split != impl_->leaves.end()) {
-      TreeHasher content;
-      for (const Digest& leaf : split->second) content.AddLeafHash(leaf);
-      digest = content.Root();
+    if (const auto split = impl_->spans.find(i); split != impl_->spans.end()) {
+      digest = TreeDigestOfSpans(entry.attributes.size, split->second);
     }
     root.AddLeafHash(
         ReceiptLeaf(salt, impl_->Path(i), entry.attributes.type, entry.attributes.size, digest));

@@ -10,6 +10,7 @@
 #include "base/content_counts.h"
 #include "base/file.h"
 #include "dataset/part_wire.h"
+#include "dataset/receipt_leaf.h"
 
 namespace cce::dataset {
 
@@ -17,7 +18,7 @@ struct PlanOptions {
   uint64_t pack_target = uint64_t{16} << 20;  // small files are gathered up to this much a part
   uint64_t piece_size =
       uint64_t{32}
-      << 20;  // larger files are cut; a multiple of kDigestLeaf, at most kMaxObjectPlain
+      << 20;  // larger files are cut; a multiple of kDigestSpan, at most kMaxObjectPlain
   uint32_t max_records = 16384;  // of one part
   uint8_t chunk_log2 = crypto::kDefaultChunkLog2;
 };

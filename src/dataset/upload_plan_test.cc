@@ -9,13 +9,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr PlanOptions kSmall{.pack_target = 4096, .piece_size = kDigestLeaf, .max_records = 8};
+constexpr PlanOptions kSmall{.pack_target = 4096, .piece_size = kDigestSpan, .max_records = 8};
 
 TEST(UploadPlan, IsTheSameEachTime) {
   const TestFolder folder;
   for (int i = 0; i < 30; ++i)
     folder.Write("d" + std::to_string(i % 3) + "/f" + std::to_string(i), Noise(700, i));
-  folder.Write("large", Noise(2 * kDigestLeaf + 5, 1));
+  folder.Write("large", Noise(2 * kDigestSpan + 5, 1));
   const UploadPlan a = UploadPlan::Scan(folder.path(), kSmall).value();
   const UploadPlan b = UploadPlan::Scan(folder.path(), kSmall).value();
   ASSERT_GT(a.part_count(), 5u);
@@ -30,14 +30,14 @@ TEST(UploadPlan, IsTheSameEachTime) {
   EXPECT_EQ(payload, a.counts().bytes);
   EXPECT_EQ(files, a.counts().files);
   EXPECT_EQ(a.counts(),
-            (ContentCounts{.files = 31, .folders = 3, .bytes = 30 * 700 + 2 * kDigestLeaf + 5}));
+            (ContentCounts{.files = 31, .folders = 3, .bytes = 30 * 700 + 2 * kDigestSpan + 5}));
   EXPECT_EQ(a.Root(kTestSalt).value(), b.Root(kTestSalt).value());
 }
 
 TEST(UploadPlan, RootDoesNotDependOnHowPartsAreCut) {
   const TestFolder folder;
   folder.Write("a/b", Noise(5000, 1));
-  folder.Write("large", Noise(kDigestLeaf + 5, 2));
+  folder.Write("large", Noise(kDigestSpan + 5, 2));
   fs::create_symlink("large", folder.At("link"));
   Digest roots[2];
   for (int i = 0; i < 2; ++i) {
@@ -50,11 +50,11 @@ TEST(UploadPlan, RootDoesNotDependOnHowPartsAreCut) {
   TreeHasher expected;
   expected.AddLeafHash(ReceiptLeaf(kTestSalt, "a", EntryType::kFolder, 0, {}));
   expected.AddLeafHash(
-      ReceiptLeaf(kTestSalt, "a/b", EntryType::kFile, 5000, ContentDigest(Noise(5000, 1))));
-  expected.AddLeafHash(ReceiptLeaf(kTestSalt, "large", EntryType::kFile, kDigestLeaf + 5,
-                                   ContentDigest(Noise(kDigestLeaf + 5, 2))));
+      ReceiptLeaf(kTestSalt, "a/b", EntryType::kFile, 5000, TreeDigest(Noise(5000, 1))));
+  expected.AddLeafHash(ReceiptLeaf(kTestSalt, "large", EntryType::kFile, kDigestSpan + 5,
+                                   TreeDigest(Noise(kDigestSpan + 5, 2))));
   expected.AddLeafHash(
-      ReceiptLeaf(kTestSalt, "link", EntryType::kLink, 5, ContentDigest(AsBytes("large"))));
+      ReceiptLeaf(kTestSalt, "link", EntryType::kLink, 5, TreeDigest(AsBytes("large"))));
   EXPECT_EQ(roots[0], expected.Root());
 }
 

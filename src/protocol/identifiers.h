@@ -16,7 +16,7 @@ using Digest32 = ByteArray<32>;   // SHA-256
 using JobId = ByteArray<16>;      // random
 using Challenge = ByteArray<32>;  // random, one use
 using RequestId = ByteArray<16>;  // chosen by the CVM: repeats of one request
-using SnapshotId = Digest32;      // SHA-256 of the sealed index
+using SnapshotId = Digest32;      // tree digest of the sealed index
 
 // "0x" and 40 lower-case hex digits.
 std::string AddressText(const ByteArray<20>& address);

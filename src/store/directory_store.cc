@@ -175,48 +175,22 @@ Result<> NewFile::Commit(const ObjectName& name) {
   return {};
 }
 
-// Writes past the page cache: fresh pages of it cost more than all cryptography of an object does.
-// The end, which fills no block, and file systems that cannot do so take the ordinary way.
+// Whole blocks go past the page cache: fresh pages of it cost more than all cryptography of an
+// object does. The end, which fills no block, and file systems that cannot do so take the ordinary
+// way.
 class DirectWriter : public dataset::ObjectWriter {
  public:
   explicit DirectWriter(std::shared_ptr<NewFile> file) : file_(std::move(file)) {}
 
  protected:
-  Result<> DoWrite(ByteView bytes) override {
-    if (!buffer_) buffer_.reset(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, kSize)));
-    if (!buffer_) return Fail("internal.unavailable", "out of memory");
-    while (!bytes.empty()) {
-      const size_t n = std::min(bytes.size(), kSize - used_);
-      std::copy_n(bytes.data(), n, buffer_.get() + used_);
-      used_ += n;
-      bytes = bytes.subspan(n);
-      if (used_ == kSize) TRY(Flush());
-    }
-    return {};
+  Result<> DoWrite(const Block& block, size_t size) override {
+    file_->SetDirect(size == kBlockSize);
+    return file_->Write({block.get(), size});
   }
-  Result<> DoCommit(const ObjectName& name) override {
-    file_->SetDirect(false);
-    if (used_ > 0) TRY(Flush());
-    return file_->Commit(name);
-  }
+  Result<> DoCommit(const ObjectName& name) override { return file_->Commit(name); }
 
  private:
-  static constexpr size_t kAlignment = 4096;
-  static constexpr size_t kSize = size_t{1} << 20;
-  struct Free {
-    void operator()(uint8_t* bytes) const { std::free(bytes); }
-  };
-
-  Result<> Flush() {
-    if (used_ == kSize) file_->SetDirect(true);
-    TRY(file_->Write({buffer_.get(), used_}));
-    used_ = 0;
-    return {};
-  }
-
-  std::shared_ptr<NewFile> file_;
-  std::unique_ptr<uint8_t[], Free> buffer_;
-  size_t used_ = 0;
+  const std::shared_ptr<NewFile> file_;
 };
 
 class GuardedWriter : public dataset::ObjectWriter {
@@ -228,28 +202,18 @@ class GuardedWriter : public dataset::ObjectWriter {
   }
 
  protected:
-  Result<> DoWrite(ByteView bytes) override {
-    Append(pending_, bytes);
-    return pending_.size() < kGuardedWrite ? Result<>() : Flush();
+  Result<> DoWrite(const Block& block, size_t size) override {
+    return guard_->Run([file = file_, block, size] {
+      return file->Write({block.get(), size});
+    });
   }
   Result<> DoCommit(const ObjectName& name) override {
-    if (!pending_.empty()) TRY(Flush());
     return guard_->Run([file = file_, name] { return file->Commit(name); });
   }
 
  private:
-  static constexpr size_t kGuardedWrite = size_t{1} << 20;
-
-  Result<> Flush() {
-    const auto bytes = std::make_shared<const Bytes>(std::move(pending_));
-    pending_ = Bytes();
-    pending_.reserve(kGuardedWrite + kGuardedWrite / 8);
-    return guard_->Run([file = file_, bytes] { return file->Write(*bytes); });
-  }
-
   std::shared_ptr<NewFile> file_;
   const Guard guard_;
-  Bytes pending_;  // written a mebibyte at a time
 };
 
 // Calls `visit(name)` for every entry of `folder` below `root`, but "." and "..".

@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Guard, DirectoryStoreTest, testing::Bool());
 TEST_P(DirectoryStoreTest, KeepsAnObjectUnderItsDigest) {
   const auto stored = dataset::PutObject(*store_, AsBytes("ciphertext"));
   ASSERT_TRUE(stored);
-  EXPECT_EQ(stored->name, crypto::Sha256(AsBytes("ciphertext")));
+  EXPECT_EQ(stored->name, dataset::TreeDigest(AsBytes("ciphertext")));
   EXPECT_EQ(stored->size, 10u);
   struct stat info{};
   ASSERT_EQ(::stat(PathOf(stored->name).c_str(), &info), 0);
@@ -77,7 +77,7 @@ TEST_P(DirectoryStoreTest, KeepsObjectsOfEverySizeHoweverTheyAreWritten) {
       ASSERT_EQ(reader->size(), size);
       Bytes read(size);
       ASSERT_TRUE(reader->ReadAt(0, read));
-      EXPECT_EQ(crypto::Sha256(read), stored.name) << size << " in slices of " << slice;
+      EXPECT_EQ(dataset::TreeDigest(read), stored.name) << size << " in slices of " << slice;
       ASSERT_TRUE(store_->Remove(stored.name));
     }
   }

@@ -28,7 +28,7 @@ using dataset::Noise;
 using dataset::TestFolder;
 
 constexpr uint64_t kPage = 4096;
-constexpr dataset::PlanOptions kOptions{.pack_target = 200000, .piece_size = dataset::kDigestLeaf};
+constexpr dataset::PlanOptions kOptions{.pack_target = 200000, .piece_size = dataset::kDigestSpan};
 
 class MountTest : public testing::Test {
  protected:
@@ -122,7 +122,7 @@ class MountTest : public testing::Test {
   }
   static Bytes FileBytes(const std::string& path) { return ReadFile(path, 1 << 30).value(); }
 
-  const Bytes big_ = Noise(2 * dataset::kDigestLeaf + 70001, 77);
+  const Bytes big_ = Noise(2 * dataset::kDigestSpan + 70001, 77);
   TestFolder source_;
   TestFolder store_folder_;
   TestFolder mount_folder_;

@@ -54,7 +54,7 @@ class AgentTest : public testing::Test {
     data_.Write("other.csv", dataset::Noise(300'000, 3));
     store_ = Must(store::DirectoryStore::Open(store_folder_.path()));
     const auto snapshot = Must(dataset::UploadFolder(
-        *store_, data_.path(), {.pack_target = 200'000, .piece_size = dataset::kDigestLeaf}));
+        *store_, data_.path(), {.pack_target = 200'000, .piece_size = dataset::kDigestSpan}));
     job_.spec.datasets = {{.dataset = dataset::kTestDataset, .snapshot = snapshot.snapshot}};
     job_.spec.image_digest = registry_->digest();
     Command("cat /data/0x*/table.csv > /output/copy.csv; echo done");

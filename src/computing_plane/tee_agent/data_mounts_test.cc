@@ -74,7 +74,7 @@ class DataMountsTest : public testing::Test {
     store_ = Must(store::DirectoryStore::Open(store_folder_.path()));
     snapshot_ =
         Must(dataset::UploadFolder(*store_, source_folder_.path(),
-                                   {.pack_target = 200'000, .piece_size = dataset::kDigestLeaf}));
+                                   {.pack_target = 200'000, .piece_size = dataset::kDigestSpan}));
     source_ = std::make_unique<StoreSource>(*store_);
   }
 

@@ -88,7 +88,7 @@ Result<dataset::IndexObject> Rotation::SealAnew(const dataset::IndexObject& old)
   if (key == old_keys_.end()) return Fail("dataset.wrong_key", "an object of an unknown epoch");
   ASSIGN_OR_RETURN(Bytes sealed, dataset::ReadObject(store, old.name, old.sealed_size));
   const bool same = sealed.size() == old.sealed_size && sealed.size() >= old.header.size() &&
-                    crypto::Sha256(sealed) == old.name &&
+                    dataset::TreeDigest(sealed) == old.name &&
                     Equal(ByteView(sealed).first(old.header.size()), old.header);
   if (!same) return dataset::Corrupt(old.name, "it is not the object that the index names");
   PlainBuffer plain(std::move(sealed));
