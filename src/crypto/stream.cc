@@ -76,27 +76,45 @@ Result<uint64_t> StreamPlainSize(uint64_t sealed_size, uint8_t chunk_log2) {
 
 // -- sealing
 
+namespace {
+
+class FunctionTarget : public StreamTarget {
+ public:
+  explicit FunctionTarget(StreamSealer::Sink sink) : sink_(std::move(sink)) {}
+  Result<std::span<uint8_t>> Room(size_t size) override {
+    if (buffer_.size() < size) buffer_.resize(size);
+    return std::span(buffer_).first(size);
+  }
+  Result<> Filled(size_t size) override { return sink_(ByteView(buffer_).first(size)); }
+
+ private:
+  const StreamSealer::Sink sink_;
+  Bytes buffer_;
+};
+
+}  // namespace
+
 struct StreamSealer::Impl {
   Keyed keyed;
   Bytes header;
-  Sink sink;
+  std::unique_ptr<StreamTarget> own_target;
+  StreamTarget* target = nullptr;
   size_t chunk_size = 0;
   SecretBytes
       pending;  // up to one chunk: held back, as only what follows tells whether it is the last
   size_t pending_size = 0;
-  Bytes sealed;
   uint64_t counter = 0;
-  // Set before a chunk goes to the sink: after a failure its nonce must not be used for other
+  // Set before a chunk goes to the target: after a failure its nonce must not be used for other
   // bytes.
   bool closed = false;
 
   Result<> SealChunk(ByteView plaintext, bool last) {
     if (counter >= kMaxChunks) return Fail("input.too_large", "a stream exceeds 2^32 chunks");
-    const std::span<uint8_t> out = std::span(sealed).first(plaintext.size() + kAeadTagSize);
     closed = true;
+    ASSIGN_OR_RETURN(const std::span<uint8_t> out, target->Room(plaintext.size() + kAeadTagSize));
     TRY(keyed.aead->Seal(Nonce(counter, last), header, plaintext, out));
     ++counter;
-    TRY(sink(out));
+    TRY(target->Filled(out.size()));
     closed = last;
     return {};
   }
@@ -104,10 +122,21 @@ struct StreamSealer::Impl {
 
 StreamSealer::StreamSealer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 StreamSealer::~StreamSealer() = default;
+ByteView StreamSealer::header() const { return impl_->header; }
 
 Result<std::unique_ptr<StreamSealer>> StreamSealer::New(ByteView base_key,
                                                         const StreamContext& context, Sink sink,
                                                         uint8_t chunk_log2) {
+  auto target = std::make_unique<FunctionTarget>(std::move(sink));
+  ASSIGN_OR_RETURN(std::unique_ptr<StreamSealer> sealer,
+                   New(base_key, context, *target, chunk_log2));
+  sealer->impl_->own_target = std::move(target);
+  return sealer;
+}
+
+Result<std::unique_ptr<StreamSealer>> StreamSealer::New(ByteView base_key,
+                                                        const StreamContext& context,
+                                                        StreamTarget& target, uint8_t chunk_log2) {
   if (!ChunkSizeAllowed(chunk_log2)) {
     return Fail("crypto.failed", "a stream's chunks must have 2^10 to 2^24 bytes");
   }
@@ -118,11 +147,12 @@ Result<std::unique_ptr<StreamSealer>> StreamSealer::New(ByteView base_key,
   for (uint8_t b : {kVersion, kSuite, chunk_log2, uint8_t{0}}) impl->header.push_back(b);
   Append(impl->header, salt);
   Append(impl->header, impl->keyed.commitment.Expose());
-  impl->sink = std::move(sink);
+  impl->target = &target;
   impl->chunk_size = size_t{1} << chunk_log2;
   impl->pending = SecretBytes(impl->chunk_size);
-  impl->sealed.resize(impl->chunk_size + kAeadTagSize);
-  TRY(impl->sink(impl->header));
+  ASSIGN_OR_RETURN(const std::span<uint8_t> room, target.Room(impl->header.size()));
+  std::ranges::copy(impl->header, room.begin());
+  TRY(target.Filled(room.size()));
   return std::unique_ptr<StreamSealer>(new StreamSealer(std::move(impl)));
 }
 

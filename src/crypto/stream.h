@@ -35,15 +35,30 @@ struct StreamContext {
   std::vector<Bytes> fields;  // for example dataset id, epoch
 };
 
-// Seals to a sink, piece by piece. Not thread-safe.
+// Where a sealed stream goes; it is sealed right there.
+class StreamTarget {
+ public:
+  virtual ~StreamTarget() = default;
+  // Room for the next `size` bytes, to be written before Filled is called.
+  virtual Result<std::span<uint8_t>> Room(size_t size) = 0;
+  virtual Result<> Filled(size_t size) = 0;
+};
+
+// Seals piece by piece. Not thread-safe.
 class StreamSealer {
  public:
+  // `target` must outlive it.
+  static Result<std::unique_ptr<StreamSealer>> New(ByteView base_key, const StreamContext& context,
+                                                   StreamTarget& target,
+                                                   uint8_t chunk_log2 = kDefaultChunkLog2);
+  // The same to a function that takes the bytes as they come.
   using Sink = std::function<Result<>(ByteView)>;
   static Result<std::unique_ptr<StreamSealer>> New(ByteView base_key, const StreamContext& context,
                                                    Sink sink,
                                                    uint8_t chunk_log2 = kDefaultChunkLog2);
   Result<> Write(ByteView plaintext);
   Result<> Finish();  // exactly once
+  ByteView header() const;
   ~StreamSealer();
 
  private:

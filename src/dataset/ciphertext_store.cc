@@ -6,35 +6,65 @@ namespace cce::dataset {
 namespace {
 
 constexpr size_t kPage = 4096;
+// Digested while they still lie in the processor's cache: a batch of leaves.
+constexpr size_t kDigestBatch = crypto::kSha256Lanes * kDigestLeaf;
+// What passes a block's end is moved to the next one's begin.
+constexpr size_t kOverhang = size_t{260} << 10;
+static_assert(kOverhang >= ObjectWriter::kMaxRoom);
 
 }  // namespace
 
 Result<> ObjectWriter::Write(ByteView bytes) {
   while (!bytes.empty()) {
-    if (failed_) return Fail("internal.bug", "an object is written to after a failure");
-    if (!block_) {
-      block_.reset(static_cast<uint8_t*>(std::aligned_alloc(kPage, kBlockSize)), std::free);
-      if (!block_) return Fail("internal.unavailable", "out of memory");
-    }
-    const size_t n = std::min(bytes.size(), kBlockSize - used_);
-    std::copy_n(bytes.data(), n, block_.get() + used_);
-    used_ += n;
+    const size_t n = std::min(bytes.size(), kMaxRoom);
+    ASSIGN_OR_RETURN(const std::span<uint8_t> room, Room(n));
+    std::copy_n(bytes.data(), n, room.data());
+    TRY(Filled(n));
     bytes = bytes.subspan(n);
-    if (used_ == kBlockSize) TRY(Flush());
   }
   return {};
 }
 
-Result<> ObjectWriter::Flush() {
-  digest_.Update({block_.get(), used_});
-  size_ += used_;
-  const Result<> written = DoWrite(block_, std::exchange(used_, 0));
+Result<std::span<uint8_t>> ObjectWriter::Room(size_t size) {
+  if (failed_ || size > kMaxRoom) {
+    return Fail("internal.bug", "an object is written to after a failure, or too much at once");
+  }
+  if (!block_) {
+    block_.reset(static_cast<uint8_t*>(std::aligned_alloc(kPage, kBlockSize + kOverhang)),
+                 std::free);
+    if (!block_) return Fail("internal.unavailable", "out of memory");
+  }
+  return std::span(block_.get() + used_, size);
+}
+
+Result<> ObjectWriter::Filled(size_t size) {
+  used_ += size;
+  if (used_ - digested_ >= kDigestBatch) DigestTo(used_ / kDigestBatch * kDigestBatch);
+  return used_ < kBlockSize ? Result<>() : Flush(kBlockSize);
+}
+
+void ObjectWriter::DigestTo(size_t end) {
+  digest_.Update({block_.get() + digested_, end - digested_});
+  digested_ = end;
+}
+
+Result<> ObjectWriter::Flush(size_t size) {
+  const Result<> written = DoWrite(block_, size);
   failed_ = !written;
-  return written;
+  if (failed_) return written;
+  size_ += size;
+  std::copy(block_.get() + size, block_.get() + used_, block_.get());
+  used_ -= size;
+  digested_ -= size;
+  return {};
 }
 
 Result<StoredObject> ObjectWriter::Commit() {
-  if (used_ > 0) TRY(Flush());
+  if (failed_) return Fail("internal.bug", "an object is written to after a failure");
+  if (used_ > 0) {
+    DigestTo(used_);
+    TRY(Flush(used_));
+  }
   const StoredObject object{.name = digest_.Finish(), .size = size_};
   TRY(DoCommit(object.name));
   return object;

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "crypto/stream.h"
 #include "dataset/digest_tree.h"
 
 namespace cce::dataset {
@@ -36,11 +37,14 @@ class ObjectReader {
 
 // A new object, written front to back; its name is known at the end. Dropped without Commit it
 // leaves nothing that can be read. Not thread-safe.
-class ObjectWriter {
+class ObjectWriter : public crypto::StreamTarget {
  public:
-  virtual ~ObjectWriter() = default;
   // io.disk_full, io.failed. After a failure nothing more can be written.
   Result<> Write(ByteView bytes);
+  // The same in place: at most kMaxRoom at once.
+  static constexpr size_t kMaxRoom = (size_t{256} << 10) + crypto::kAeadTagSize;
+  Result<std::span<uint8_t>> Room(size_t size) override;
+  Result<> Filled(size_t size) override;
   // Durable once this returns. An object that is there already is left as it is. Call once.
   Result<StoredObject> Commit();
 
@@ -54,10 +58,12 @@ class ObjectWriter {
   virtual Result<> DoCommit(const ObjectName& name) = 0;
 
  private:
-  Result<> Flush();
+  void DigestTo(size_t end);
+  Result<> Flush(size_t size);
 
   std::shared_ptr<uint8_t[]> block_;
   size_t used_ = 0;
+  size_t digested_ = 0;  // of used_
   bool failed_ = false;
   TreeDigester digest_;
   uint64_t size_ = 0;

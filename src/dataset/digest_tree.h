@@ -18,8 +18,8 @@ constexpr size_t kDigestLeaf = size_t{16} << 10;
 constexpr uint64_t kDigestSpan = uint64_t{4} << 20;
 inline uint64_t SpanCount(uint64_t size) { return (size + kDigestSpan - 1) / kDigestSpan; }
 
-// The root of RFC 6962's tree (section 2.1) over the hashes of leaves as they come; memory grows with the logarithm of their number. Not
-// thread-safe.
+// The root of RFC 6962's tree (section 2.1) over the hashes of leaves as they come; memory grows
+// with the logarithm of their number. Not thread-safe.
 class TreeHasher {
  public:
   void AddLeafHash(const Digest& leaf_hash);

@@ -75,7 +75,8 @@ TEST(TreeDigest, OfANodesTwoHalvesIsNotTheTrees) {
 TEST(TreeDigester, DoesNotDependOnTheSlicesAndStartsAnew) {
   const Bytes content = Noise(kDigestSpan + 12345, 2);
   TreeDigester digester;
-  for (const size_t slice : {size_t{1000}, kDigestLeaf, kDigestLeaf + 1, size_t{262144}, size_t{999'991}}) {
+  for (const size_t slice :
+       {size_t{1000}, kDigestLeaf, kDigestLeaf + 1, size_t{262144}, size_t{999'991}}) {
     for (ByteView rest = content; !rest.empty();) {
       const size_t n = std::min(slice, rest.size());
       digester.Update(rest.first(n));

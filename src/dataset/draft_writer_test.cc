@@ -48,7 +48,7 @@ struct RawPart {
     for (const Piece& piece : pieces) {
       Bytes head;
       AppendPieceHead(head, piece.head);
-      PieceHasher hasher;
+      SpanHasher hasher;
       hasher.Update(piece.payload);
       digester.Piece(head, hasher.Finish());
       Append(wire, head);

@@ -8,20 +8,9 @@ Result<std::unique_ptr<SealedObjectWriter>> SealedObjectWriter::New(
   std::unique_ptr<SealedObjectWriter> writer(new SealedObjectWriter());
   const uint64_t size = plain_size == 0 ? 0 : crypto::StreamSealedSize(plain_size, chunk_log2);
   ASSIGN_OR_RETURN(writer->object_, store.NewObject(size));
-  ASSIGN_OR_RETURN(
-      writer->sealer_,
-      crypto::StreamSealer::New(
-          dek, context, [w = writer.get()](ByteView sealed) { return w->Sink(sealed); },
-          chunk_log2));
+  ASSIGN_OR_RETURN(writer->sealer_,
+                   crypto::StreamSealer::New(dek, context, *writer->object_, chunk_log2));
   return writer;
-}
-
-Result<> SealedObjectWriter::Sink(ByteView sealed) {
-  if (header_.size() < crypto::kStreamHeaderSize) {
-    const size_t n = std::min(sealed.size(), crypto::kStreamHeaderSize - header_.size());
-    Append(header_, sealed.first(n));
-  }
-  return object_->Write(sealed);
 }
 
 Result<> SealedObjectWriter::Write(ByteView plain) {
@@ -43,7 +32,7 @@ Result<SealedObject> SealedObjectWriter::Finish() {
   TRY(sealer_->Finish());
   SealedObject sealed;
   ASSIGN_OR_RETURN(sealed.stored, object_->Commit());
-  ASSIGN_OR_RETURN(sealed.header, ToArray<crypto::kStreamHeaderSize>(header_));
+  ASSIGN_OR_RETURN(sealed.header, ToArray<crypto::kStreamHeaderSize>(sealer_->header()));
   return sealed;
 }
 

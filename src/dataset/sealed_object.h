@@ -27,11 +27,9 @@ class SealedObjectWriter {
 
  private:
   SealedObjectWriter() = default;
-  Result<> Sink(ByteView sealed);
 
   std::unique_ptr<ObjectWriter> object_;
   std::unique_ptr<crypto::StreamSealer> sealer_;
-  Bytes header_;  // the stream's first bytes, as they came out
   uint64_t written_ = 0;
 };
 

@@ -203,9 +203,7 @@ class GuardedWriter : public dataset::ObjectWriter {
 
  protected:
   Result<> DoWrite(const Block& block, size_t size) override {
-    return guard_->Run([file = file_, block, size] {
-      return file->Write({block.get(), size});
-    });
+    return guard_->Run([file = file_, block, size] { return file->Write({block.get(), size}); });
   }
   Result<> DoCommit(const ObjectName& name) override {
     return guard_->Run([file = file_, name] { return file->Commit(name); });
