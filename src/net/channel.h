@@ -1,5 +1,5 @@
-// Private to connections.cc, the one file that includes it: a socket, its wire, and waiting for it
-// in coroutines, with a deadline for each direction. All on the socket's strand.
+// Compiled only into connections.cc: a socket, its wire, and waiting for it in coroutines, with a
+// deadline for each direction. All on the socket's strand.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -12,6 +12,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -25,6 +26,22 @@ using tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
 
 inline constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+
+// A coroutine looks at shared state, and if there is nothing to do it waits for an event that
+// others wake. All of it runs on the connection's strand, so no wake-up is lost between look and
+// wait.
+class Event {
+ public:
+  explicit Event(const asio::any_io_executor& executor) : timer_(executor) {}
+  void Wake() { timer_.cancel(); }
+  asio::awaitable<void> Wait(Clock::time_point until = Clock::time_point::max()) {
+    timer_.expires_at(until);
+    co_await timer_.async_wait(kToken);
+  }
+
+ private:
+  asio::steady_timer timer_;
+};
 
 class Channel final : public std::enable_shared_from_this<Channel> {
  public:
@@ -54,6 +71,15 @@ class Channel final : public std::enable_shared_from_this<Channel> {
 
   asio::any_io_executor Executor() { return socket.get_executor(); }
 
+  // For a peer that is sure to send so many bytes more: waiting to read ends only once they are
+  // there, or the peer's end is. One byte unless told.
+  void WakeAt(size_t bytes) {
+    if (std::exchange(wake_at_, bytes) == bytes) return;
+    error_code ec;
+    socket.set_option(asio::socket_base::receive_low_watermark(static_cast<int>(bytes)), ec);
+  }
+
+  bool closed() const { return !socket.is_open(); }
   void Close() {
     wire.Close();
     error_code ec;
@@ -119,6 +145,8 @@ class Channel final : public std::enable_shared_from_this<Channel> {
     deadline.timer.cancel();
     co_return deadline.passed ? error_code(asio::error::timed_out) : ec;
   }
+
+  size_t wake_at_ = 1;
 };
 
 }  // namespace cce::net

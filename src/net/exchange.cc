@@ -13,10 +13,16 @@ Exchange::Exchange(std::optional<uint64_t> declared_size, bool has_body,
       wake_writer_(std::move(wake_writer)),
       body_ended_(!has_body) {}
 
-Result<size_t> Exchange::Read(std::span<uint8_t> out) {
+Result<ByteView> Exchange::Next(size_t max) {
   std::unique_lock lock(mutex_);
-  if (!body_wanted_ && !body_ended_) {
-    body_wanted_ = true;
+  bool has_room = !std::exchange(body_wanted_, true);
+  if (!body_.empty() && body_at_ == body_.front().size) {
+    empty_.push_back(std::move(body_.front()));
+    body_.pop_front();
+    body_at_ = 0;
+    has_room = true;
+  }
+  if (has_room && !body_ended_) {
     lock.unlock();
     wake_reader_();
     lock.lock();
@@ -24,21 +30,15 @@ Result<size_t> Exchange::Read(std::span<uint8_t> out) {
   wake_handler_.wait(lock,
                      [this] { return gone_ || body_error_ || body_ended_ || !body_.empty(); });
   if (!body_.empty()) {
-    Chunk& first = body_.front();
-    const size_t n = std::min(out.size(), first.size - body_at_);
-    if (n > 0) std::memcpy(out.data(), first.buffer.data() + body_at_, n);
-    body_at_ += n;
-    if (body_at_ < first.size) return n;
-    body_at_ = 0;
-    empty_.push_back(std::move(first));
-    body_.pop_front();
-    lock.unlock();
-    wake_reader_();
-    return n;
+    const Chunk& first = body_.front();
+    const ByteView next =
+        ByteView(first.buffer).subspan(body_at_, std::min(max, first.size - body_at_));
+    body_at_ += next.size();
+    return next;
   }
   if (body_error_) return Fail(*body_error_);
   if (gone_) return Fail(*gone_);
-  return size_t{0};
+  return ByteView();
 }
 
 bool Exchange::WantsBody() {
@@ -156,16 +156,16 @@ std::optional<Response> Exchange::TakeHead() {
   return std::exchange(head_, std::nullopt);
 }
 
-Exchange::Next Exchange::TakeChunk(Chunk& chunk) {
+Exchange::Taken Exchange::TakeChunk(Chunk& chunk) {
   const std::lock_guard lock(mutex_);
   if (!out_.empty()) {
     chunk = std::move(out_.front());
     out_.pop_front();
     wake_handler_.notify_one();
-    return Next::kChunk;
+    return Taken::kChunk;
   }
-  if (out_broken_) return Next::kBroken;
-  return out_ended_ ? Next::kEnd : Next::kNothing;
+  if (out_broken_) return Taken::kBroken;
+  return out_ended_ ? Taken::kEnd : Taken::kNothing;
 }
 
 void Exchange::ReturnChunk(Chunk chunk) {

@@ -29,7 +29,7 @@ class Exchange : public BodyReader {
            std::function<void()> wake_writer);
 
   // -- the handler's side
-  Result<size_t> Read(std::span<uint8_t> out) override;
+  Result<ByteView> Next(size_t max) override;
   std::optional<uint64_t> declared_size() const override { return declared_size_; }
   // Runs the handler's answer to its end: the head, then the stream where there is one.
   void Answer(Response response, bool without_body);
@@ -43,8 +43,8 @@ class Exchange : public BodyReader {
 
   // Once: the status, headers and (where `stream` is unset) body.
   std::optional<Response> TakeHead();
-  enum class Next { kNothing, kChunk, kEnd, kBroken };
-  Next TakeChunk(Chunk& chunk);
+  enum class Taken { kNothing, kChunk, kEnd, kBroken };
+  Taken TakeChunk(Chunk& chunk);
   void ReturnChunk(Chunk chunk);
   // The connection is gone: wakes the handler, whose calls fail from now on.
   void Abandon(const Error& error);
@@ -66,7 +66,7 @@ class Exchange : public BodyReader {
   bool body_ended_;
   std::optional<Error> body_error_;
   std::deque<Chunk> body_;
-  size_t body_at_ = 0;  // in the first chunk
+  size_t body_at_ = 0;  // in the first chunk; at its end the handler may still look at it
   std::vector<Chunk> empty_;
 
   std::optional<Response> head_;

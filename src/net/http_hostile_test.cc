@@ -154,6 +154,27 @@ TEST(HostileServer, Http10) {
   EXPECT_NE(answer.find(" 200 "), std::string::npos) << answer;
 }
 
+TEST(HostileServer, Http10SeesAStreamsEndByTheConnections) {
+  Router router;
+  router.Add("GET", "/", [](Request&) {
+    Response response;
+    response.stream = [](const Sink& sink) { return sink(AsBytes("<body>")); };
+    return response;
+  });
+  const auto server = Serve(std::move(router));
+  const std::string answer =
+      RawSocket(server->port()).Ask("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  EXPECT_TRUE(answer.ends_with("\r\n\r\n<body>")) << answer;
+}
+
+TEST(HostileServer, ARefusalAfterHeadHasItsBody) {
+  const auto server = Serve(Echo());
+  const std::string answer =
+      RawSocket(server->port())
+          .Ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost : x\r\n\r\n");
+  EXPECT_NE(answer.find("input.malformed"), std::string::npos) << answer;
+}
+
 TEST(HostileServer, SlowHeaderIsCut) {
   ServerOptions options;
   options.header_timeout = 100ms;
@@ -167,16 +188,26 @@ TEST(HostileServer, SlowHeaderIsCut) {
 }
 
 TEST(HostileServer, SlowBodyIsCut) {
-  std::promise<std::string> outcome;
-  ServerOptions options;
-  options.body_timeout = 100ms;
-  const auto server = Serve(Echo(&outcome), options);
-  RawSocket raw(server->port());
-  raw.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n");
-  const auto begin = std::chrono::steady_clock::now();
-  while (!raw.Readable(20) && std::chrono::steady_clock::now() - begin < 4s) raw.Send("X");
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
-  EXPECT_EQ(outcome.get_future().get(), "net.timeout");
+  for (const char* length : {"900", "2000000"}) {
+    std::promise<std::string> outcome;
+    Router router;
+    router.Add(
+        "POST", "/",
+        [&](Request& request) {
+          outcome.set_value(CodeOf(request.body.ReadAll(2'000'000)));
+          return Response{};
+        },
+        2'000'000);
+    ServerOptions options;
+    options.body_timeout = 100ms;
+    const auto server = Serve(std::move(router), options);
+    RawSocket raw(server->port());
+    raw.Send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::string(length) + "\r\n\r\n");
+    const auto begin = std::chrono::steady_clock::now();
+    while (!raw.Readable(20) && std::chrono::steady_clock::now() - begin < 4s) raw.Send("X");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+    EXPECT_EQ(outcome.get_future().get(), "net.timeout");
+  }
 }
 
 TEST(HostileServer, SlowReaderOfAnAnswerIsCut) {

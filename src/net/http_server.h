@@ -28,10 +28,13 @@ using Sink = std::function<Result<>(ByteView)>;
 class BodyReader {
  public:
   virtual ~BodyReader() = default;
-  // Blocks for at least one byte; 0 is the end. Errors: net.closed (the client went away),
-  // net.timeout (too slow), input.too_large (over the route's limit), input.malformed (bad chunked
-  // coding).
-  virtual Result<size_t> Read(std::span<uint8_t> out) = 0;
+  // The next bytes where they lie, without a copy: 1 to `max` (not 0) of them, for which it blocks;
+  // none at the end. Valid until the next call of any method that reads. Errors: net.closed (the
+  // client went away), net.timeout (too slow), input.too_large (over the route's limit),
+  // input.malformed (bad chunked coding).
+  virtual Result<ByteView> Next(size_t max) = 0;
+  // The same, copied to `out` (not empty): how many bytes; 0 is the end.
+  Result<size_t> Read(std::span<uint8_t> out);
   // From Content-Length; empty where the body is chunked.
   virtual std::optional<uint64_t> declared_size() const = 0;
   // The whole body; input.too_large past `max` bytes.
@@ -42,7 +45,7 @@ class BodyReader {
 class MemoryBody : public BodyReader {
  public:
   explicit MemoryBody(Bytes bytes) : bytes_(std::move(bytes)) {}
-  Result<size_t> Read(std::span<uint8_t> out) override;
+  Result<ByteView> Next(size_t max) override;
   std::optional<uint64_t> declared_size() const override { return bytes_.size(); }
 
  private:

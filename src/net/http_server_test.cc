@@ -4,6 +4,7 @@
 
 #include <latch>
 
+#include "net/exchange.h"
 #include "net/test_support.h"
 
 namespace cce::net {
@@ -166,6 +167,85 @@ TEST(HttpServer, StreamsUpInFlatMemory) {
   }
 }
 
+std::string Pattern(size_t size) {
+  Bytes bytes(size);
+  FillPattern(bytes, 0);
+  return std::string(AsText(bytes));
+}
+
+std::string PutHead(uint64_t size) {
+  return "PUT /count HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
+}
+
+// Around what a chunk holds, and where the server stops to wait for many bytes at once.
+constexpr size_t kSizes[] = {0,
+                             1,
+                             Exchange::kChunkSize - 1,
+                             Exchange::kChunkSize,
+                             Exchange::kChunkSize + 1,
+                             2 * Exchange::kChunkSize - 1,
+                             2 * Exchange::kChunkSize,
+                             2 * Exchange::kChunkSize + 1,
+                             5 * Exchange::kChunkSize + 7};
+
+TEST(HttpServer, DeclaredBodiesEndWhereTheySay) {
+  Router router;
+  router.Add("PUT", "/count", CountBody, kBig);
+  router.Add("GET", "/after", [](Request&) { return Response::Text("<after>", "text/plain"); });
+  const auto server = Serve(std::move(router));
+  for (const size_t size : kSizes) {
+    const std::string answer =
+        RawSocket(server->port())
+            .Ask(PutHead(size) + Pattern(size) +
+                 "GET /after HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    EXPECT_NE(answer.find("\"total\":" + std::to_string(size) + ",\"intact\":true"),
+              std::string::npos)
+        << answer;
+    EXPECT_NE(answer.find("<after>"), std::string::npos) << answer;
+  }
+}
+
+TEST(HttpServer, DeclaredBodiesOverTls) {
+  const auto key = Must(crypto::P256PrivateKey::Generate());
+  Router router;
+  router.Add("PUT", "/count", CountBody, kBig);
+  ServerOptions options;
+  options.tls_key = &key;
+  const auto server = Serve(std::move(router), options);
+  ClientOptions client_options;
+  client_options.base_url = "https://127.0.0.1:" + std::to_string(server->port());
+  client_options.any_server_key = true;
+  const auto client = Must(HttpClient::New(client_options));
+  for (const size_t size : kSizes) {
+    const auto out = JsonOf(Must(client->SendOk(UploadPattern(size, true))));
+    EXPECT_EQ(out.at("total").to_number<uint64_t>(), size);
+    EXPECT_EQ(out.at("intact"), true);
+  }
+}
+
+TEST(HttpServer, TheLastByteOfALongBodyMayComeAlone) {
+  constexpr size_t kSize = 3 * Exchange::kChunkSize + 1000;
+  std::promise<void> nearly;
+  Router router;
+  router.Add(
+      "PUT", "/count",
+      [&](Request& request) {
+        for (size_t taken = 0; taken < 3 * Exchange::kChunkSize;) {
+          taken += Must(request.body.Next(kSize)).size();
+        }
+        nearly.set_value();
+        return Response::Text(std::to_string(Must(request.body.ReadAll(kSize)).size()),
+                              "text/plain");
+      },
+      kBig);
+  const auto server = Serve(std::move(router));
+  RawSocket raw(server->port());
+  raw.Send(PutHead(kSize) + std::string(kSize - 1, 'x'));
+  nearly.get_future().wait();
+  raw.Send("x");
+  EXPECT_TRUE(raw.ReadUntil("\r\n\r\n1000"));
+}
+
 TEST(HttpServer, StreamsDownInFlatMemory) {
   Router router;
   router.Add("GET", "/sized", StreamPattern(kBig, kBig));
@@ -305,6 +385,14 @@ TEST(HttpServer, ClientThatLeavesFailsTheHandler) {
     return response;
   });
   const auto server = Serve(std::move(router));
+  {
+    // Though the server had no need to wake for so few bytes of so many.
+    RawSocket raw(server->port());
+    raw.Send("PUT /read HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n");
+    raw.Send(std::string(300'000, 'x'));
+  }
+  EXPECT_EQ(read.get_future().get(), "net.closed");
+  read = {};
   {
     RawSocket raw(server->port());
     raw.Send("PUT /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cctype>
+#include <limits>
 
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -6,8 +8,6 @@
 
 namespace cce::net {
 namespace {
-
-constexpr size_t kReadPiece = size_t{64} << 10;
 
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -70,6 +70,12 @@ std::string EncodeSegment(std::string_view text) {
   return out;
 }
 
+Result<size_t> BodyReader::Read(std::span<uint8_t> out) {
+  ASSIGN_OR_RETURN(const ByteView bytes, Next(out.size()));
+  std::copy(bytes.begin(), bytes.end(), out.begin());
+  return bytes.size();
+}
+
 Result<Bytes> BodyReader::ReadAll(size_t max) {
   Bytes out;
   const auto too_large = [max] {
@@ -81,20 +87,17 @@ Result<Bytes> BodyReader::ReadAll(size_t max) {
     out.reserve(static_cast<size_t>(*size));
   }
   for (;;) {
-    const size_t at = out.size();
-    out.resize(at + std::min(kReadPiece, max - at + 1));
-    ASSIGN_OR_RETURN(const size_t n, Read(std::span(out).subspan(at)));
-    out.resize(at + n);
-    if (n == 0) return out;
-    if (out.size() > max) return too_large();
+    ASSIGN_OR_RETURN(const ByteView bytes, Next(std::numeric_limits<size_t>::max()));
+    if (bytes.empty()) return out;
+    if (bytes.size() > max - out.size()) return too_large();
+    Append(out, bytes);
   }
 }
 
-Result<size_t> MemoryBody::Read(std::span<uint8_t> out) {
-  const size_t n = std::min(out.size(), bytes_.size() - at_);
-  std::copy_n(bytes_.begin() + static_cast<ptrdiff_t>(at_), n, out.begin());
-  at_ += n;
-  return n;
+Result<ByteView> MemoryBody::Next(size_t max) {
+  const ByteView next = ByteView(bytes_).subspan(at_, std::min(max, bytes_.size() - at_));
+  at_ += next.size();
+  return next;
 }
 
 Response Response::Json(const json::value& value, int status) {

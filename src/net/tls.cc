@@ -14,8 +14,6 @@
 namespace cce::net {
 namespace {
 
-constexpr size_t kTlsReadAhead = size_t{64} << 10;
-
 // Empties OpenSSL's error queue into one line.
 std::string OpenSslReason() {
   std::string reason;
@@ -126,7 +124,6 @@ Result<SslCtx> MakeServerContext(const TlsIdentity& identity,
   SSL_CTX_set_num_tickets(ctx.get(), 0);
   SSL_CTX_set_session_cache_mode(ctx.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_max_early_data(ctx.get(), 0);
-  // Several records in one read of the socket.
   SSL_CTX_set_read_ahead(ctx.get(), 1);
   SSL_CTX_set_default_read_buffer_len(ctx.get(), kTlsReadAhead);
   if (!allowed_clients.empty()) {

@@ -29,6 +29,14 @@ class TlsIdentity {
   std::shared_ptr<X509> certificate_;
 };
 
+// A record of 16 KiB on the wire: header, bytes, their type, tag (RFC 8446, 5.2).
+inline constexpr size_t kTlsRecord = 5 + (size_t{16} << 10) + 1 + 16;
+// How much a server's connection takes off its socket at once: whole records, and some bytes that
+// OpenSSL leaves out to align them. For each record OpenSSL moves all that follow to the front, so
+// much more than this costs more than the reads it saves. The buffer is there only while something
+// is in it (SSL_MODE_RELEASE_BUFFERS).
+inline constexpr size_t kTlsReadAhead = 4 * kTlsRecord + 8;
+
 // TLS 1.3 only, no tickets, no session cache, no early data. `allowed_clients` not empty: a client
 // certificate is demanded and its key must be one of them; the vector must outlive the context.
 Result<SslCtx> MakeServerContext(const TlsIdentity& identity,
