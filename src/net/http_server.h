@@ -138,7 +138,7 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{60'000};  // between two requests
   std::chrono::milliseconds header_timeout{
       10'000};  // first byte to the header's end; TLS handshake
-  // For each 128 KiB of body in either direction: sets a least rate.
+  // For each 256 KiB of body in either direction: sets a least rate.
   std::chrono::milliseconds body_timeout{30'000};
   std::chrono::milliseconds stop_grace{5'000};  // for running requests when stopping
 };
