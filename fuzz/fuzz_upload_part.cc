@@ -9,11 +9,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   dataset::MemoryStore store;
   const dataset::DraftWriter writer(store, {}, {}, 1, dek, {.max_payload = uint64_t{1} << 20});
   ByteView rest(data, size);
-  const auto receipt = writer.AcceptPart(0, [&](std::span<uint8_t> out) -> Result<size_t> {
-    const size_t n = std::min(out.size(), rest.size());
-    std::copy_n(rest.begin(), n, out.begin());
-    rest = rest.subspan(n);
-    return n;
+  const auto receipt = writer.AcceptPart(0, [&](size_t max) -> Result<ByteView> {
+    const ByteView next = rest.first(std::min(max, rest.size()));
+    rest = rest.subspan(next.size());
+    return next;
   });
   if (!receipt && store.count() != 0) __builtin_trap();
   (void)dataset::KnownFiles::Parse(ByteView(data, size), dek.Clone());

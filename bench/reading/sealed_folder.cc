@@ -43,9 +43,7 @@ Result<> Seal(const Arguments& a) {
   std::vector<dataset::PartReceipt> receipts;
   for (uint32_t part = 0; part < plan.part_count(); ++part) {
     ASSIGN_OR_RETURN(const auto reader, plan.OpenPart(part, kDraft));
-    ASSIGN_OR_RETURN(receipts.emplace_back(), writer.AcceptPart(part, [&](std::span<uint8_t> out) {
-      return reader->Read(out);
-    }));
+    ASSIGN_OR_RETURN(receipts.emplace_back(), writer.AcceptPart(part, SourceOf(*reader)));
   }
   dataset::FinalizeRequest request{.counts = plan.counts()};
   ASSIGN_OR_RETURN(request.root, plan.Root(request.salt));

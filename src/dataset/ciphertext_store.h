@@ -73,6 +73,8 @@ class ObjectWriter : public crypto::StreamTarget {
 class CiphertextStore {
  public:
   virtual ~CiphertextStore() = default;
+  // How many readers may stay open at once without one slowing down the other.
+  virtual size_t most_open() const { return SIZE_MAX; }
   // dataset.missing_object (with the name); io.*.
   virtual Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) = 0;
   // io.disk_full where the store has not that many bytes free (beside what it leaves free always).

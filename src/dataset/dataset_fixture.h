@@ -53,11 +53,10 @@ inline Bytes Noise(size_t size, uint64_t seed) {
 }
 
 inline ByteSource SourceOf(ByteView bytes) {
-  return [bytes](std::span<uint8_t> out) mutable -> Result<size_t> {
-    const size_t n = std::min(out.size(), bytes.size());
-    std::copy_n(bytes.begin(), n, out.begin());
-    bytes = bytes.subspan(n);
-    return n;
+  return [bytes](size_t max) mutable -> Result<ByteView> {
+    const ByteView next = bytes.first(std::min(max, bytes.size()));
+    bytes = bytes.subspan(next.size());
+    return next;
   };
 }
 
@@ -98,9 +97,7 @@ inline Result<TestUpload> SendAll(const DraftWriter& writer, const UploadPlan& p
   TestUpload upload;
   for (uint32_t part = 0; part < plan.part_count(); ++part) {
     ASSIGN_OR_RETURN(const auto reader, plan.OpenPart(part, kTestDraft));
-    ASSIGN_OR_RETURN(
-        upload.receipts.emplace_back(),
-        writer.AcceptPart(part, [&](std::span<uint8_t> out) { return reader->Read(out); }));
+    ASSIGN_OR_RETURN(upload.receipts.emplace_back(), writer.AcceptPart(part, SourceOf(*reader)));
   }
   upload.request.salt = kTestSalt;
   upload.request.counts = plan.counts();

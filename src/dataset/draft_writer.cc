@@ -6,54 +6,39 @@
 namespace cce::dataset {
 namespace {
 
-constexpr size_t kBufferSize = size_t{256} << 10;
-
-// Slices of a source, through one buffer that is wiped at the end: it held plaintext.
-class SourceBuffer {
+// What comes from a source, in pieces of wanted sizes.
+class Pieces {
  public:
-  explicit SourceBuffer(const ByteSource& source) : source_(source), buffer_(kBufferSize) {}
-  ~SourceBuffer() { Wipe(buffer_); }
+  explicit Pieces(const ByteSource& source) : source_(source) {}
 
-  // Exactly `size` bytes, at most the buffer's; valid until the next call.
+  // Exactly `size` bytes; valid until the next call.
   Result<ByteView> Take(size_t size) {
-    while (rest_.size() < size) TRY(Fill());
-    return Pop(size);
+    if (size == 0) return ByteView();
+    ASSIGN_OR_RETURN(const ByteView first, TakeSome(size));
+    if (first.size() == size) return first;
+    joined_ = ToBytes(first);
+    while (joined_.size() < size) {
+      ASSIGN_OR_RETURN(const ByteView more, TakeSome(size - joined_.size()));
+      Append(joined_, more);
+    }
+    return ByteView(joined_);
   }
   // 1 to `max` bytes, whatever is there.
   Result<ByteView> TakeSome(uint64_t max) {
-    if (rest_.empty()) TRY(Fill());
-    return Pop(std::min<uint64_t>(max, rest_.size()));
+    ASSIGN_OR_RETURN(const ByteView some, source_(max));
+    if (some.empty()) return Fail("upload.bad_part", "the part ends early");
+    if (some.size() > max) return Fail("internal.bug", "a source gave more than asked for");
+    return some;
   }
   Result<> ExpectEnd() {
-    if (rest_.empty()) {
-      ASSIGN_OR_RETURN(const size_t n, source_(buffer_));
-      if (n == 0) return {};
-    }
+    ASSIGN_OR_RETURN(const ByteView more, source_(1));
+    if (more.empty()) return {};
     return Fail("upload.bad_part", "bytes follow the end of the part");
   }
 
  private:
-  Result<> Fill() {
-    std::copy(rest_.begin(), rest_.end(), buffer_.begin());
-    const size_t have = rest_.size();
-    ASSIGN_OR_RETURN(const size_t n, source_(std::span(buffer_).subspan(have)));
-    if (n == 0) return Fail("upload.bad_part", "the part ends early");
-    if (n > buffer_.size() - have) return Fail("internal.bug", "a source gave more than asked for");
-    rest_ = ByteView(buffer_).first(have + n);
-    return {};
-  }
-  ByteView Pop(size_t size) {
-    const ByteView out = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return out;
-  }
-  static Unexpected Fail(std::string_view code, std::string message) {
-    return cce::Fail(code, std::move(message));
-  }
-
   const ByteSource& source_;
-  Bytes buffer_;
-  ByteView rest_;
+  Bytes joined_;
 };
 
 // One part, from its first byte to its receipt.
@@ -194,7 +179,7 @@ class PartAcceptor {
     return {};
   }
 
-  SourceBuffer source_;
+  Pieces source_;
   const PartLimits& limits_;
   const Target* target_;
   PartHeader header_;

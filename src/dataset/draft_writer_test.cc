@@ -159,10 +159,30 @@ TEST_F(DraftWriterTest, RefusesEveryFlippedByteAndEveryTruncation) {
 }
 
 TEST_F(DraftWriterTest, PassesOnTheSourcesError) {
-  const auto receipt = writer_.AcceptPart(
-      0, [](std::span<uint8_t>) -> Result<size_t> { return Fail("io.failed", "gone"); });
+  const auto receipt =
+      writer_.AcceptPart(0, [](size_t) -> Result<ByteView> { return Fail("io.failed", "gone"); });
   ASSERT_FALSE(receipt);
   EXPECT_EQ(receipt.error().code, "io.failed");
+}
+
+// However few bytes a source gives at a time, the part is the same.
+TEST_F(DraftWriterTest, TakesAPartInAnyPieces) {
+  RawPart part;
+  part.AddFile("a/f", Noise(3 * kDigestLeaf + 7, 1));
+  part.AddFile("link-to-be", AsBytes("content"));
+  const Bytes wire = part.Wire();
+  const PartReceipt whole = Accept(0, wire).value();
+  for (const size_t piece : {size_t{1}, size_t{37}, kDigestLeaf + 1}) {
+    ByteView rest = wire;
+    const auto receipt = writer_.AcceptPart(0, [&](size_t max) -> Result<ByteView> {
+      const ByteView next = rest.first(std::min({max, piece, rest.size()}));
+      rest = rest.subspan(next.size());
+      return next;
+    });
+    ASSERT_TRUE(receipt) << FormatError(receipt.error());
+    EXPECT_EQ(receipt->digest, whole.digest);
+    EXPECT_EQ(receipt->bytes, whole.bytes);
+  }
 }
 
 TEST_F(DraftWriterTest, ARepeatedPartGivesTheKnownReceiptAndWritesNothing) {

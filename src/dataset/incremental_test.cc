@@ -52,8 +52,7 @@ class IncrementalTest : public testing::Test {
     for (uint32_t part = 0; part < sent.plan.part_count(); ++part) {
       const auto reader = sent.plan.OpenPart(part, kSecondDraft).value();
       sent.wire += reader->wire_size();
-      const auto receipt =
-          writer.AcceptPart(part, [&](std::span<uint8_t> out) { return reader->Read(out); });
+      const auto receipt = writer.AcceptPart(part, SourceOf(*reader));
       EXPECT_TRUE(receipt) << FormatError(receipt.error());
       if (receipt) sent.receipts.push_back(*receipt);
     }

@@ -10,7 +10,6 @@ namespace {
 
 // Each derived key keeps locked pages of its own.
 constexpr size_t kMaxDerivedAtOnce = 2048;
-
 }  // namespace
 
 ObjectTable::ObjectTable(CiphertextStore& store, const Index& index, const DatasetId& dataset,
@@ -19,7 +18,7 @@ ObjectTable::ObjectTable(CiphertextStore& store, const Index& index, const Datas
       rows_(index.objects()),
       dataset_(dataset),
       keys_(std::move(keys)),
-      max_open_(std::max<size_t>(max_open, 1)),
+      max_open_(std::max<size_t>(std::min(max_open, store.most_open()), 1)),
       open_(rows_.size()) {}
 
 Result<std::unique_ptr<ObjectTable>> ObjectTable::New(CiphertextStore& store, const Index& index,
@@ -55,6 +54,11 @@ Result<std::shared_ptr<const crypto::StreamOpener>> ObjectTable::OpenerFor(uint3
   return std::shared_ptr<const crypto::StreamOpener>(std::move(*opener));
 }
 
+Result<> ObjectTable::CheckHeader(uint32_t object, ByteView header) const {
+  if (Equal(header, rows_[object].header)) return {};
+  return Corrupt(rows_[object].name, "its header differs from the index");
+}
+
 Result<std::shared_ptr<const OpenObject>> ObjectTable::OpenFromStore(uint32_t object) const {
   const IndexObject& row = rows_[object];
   auto open = std::make_shared<OpenObject>();
@@ -64,29 +68,35 @@ Result<std::shared_ptr<const OpenObject>> ObjectTable::OpenFromStore(uint32_t ob
     return Corrupt(row.name, std::to_string(open->reader->size()) + " bytes instead of " +
                                  std::to_string(row.sealed_size));
   }
-  // The chunks are bound to the index's header; this tells a replaced object from a damaged chunk.
+  if (open->reader->distant()) return open;
   ByteArray<crypto::kStreamHeaderSize> header;
   TRY(open->reader->ReadAt(0, header));
-  if (header != row.header) return Corrupt(row.name, "its header differs from the index");
+  TRY(CheckHeader(object, header));
   return open;
 }
 
 void ObjectTable::Keep(uint32_t object, std::shared_ptr<const OpenObject> open) const {
+  std::shared_ptr<const OpenObject> closed;  // outside of the lock
   const std::unique_lock lock(mutex_);
-  if (open_[object] == nullptr) ++open_count_;
-  open_[object] = std::move(open);
-  while (open_count_ > max_open_) {
-    hand_ = (hand_ + 1) % open_.size();
-    if (hand_ == object || open_[hand_] == nullptr) continue;
-    open_[hand_].reset();  // readers under way hold their own reference
-    --open_count_;
+  if (open_[object] != nullptr) return;
+  if (held_.size() >= max_open_) {
+    const auto oldest = std::ranges::min_element(
+        held_, {}, [this](uint32_t held) { return open_[held]->used.load(); });
+    closed = std::exchange(open_[*oldest], nullptr);  // readers under way hold their own reference
+    held_.erase(oldest);
   }
+  open->used = ++clock_;
+  open_[object] = std::move(open);
+  held_.push_back(object);
 }
 
 Result<std::shared_ptr<const OpenObject>> ObjectTable::Get(uint32_t object) const {
   {
     const std::shared_lock lock(mutex_);
-    if (open_[object] != nullptr) return open_[object];
+    if (open_[object] != nullptr) {
+      open_[object]->used = ++clock_;
+      return open_[object];
+    }
   }
   if (prefetched_) {
     return Fail("dataset.not_prefetched",

@@ -2,6 +2,7 @@
 // open.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <shared_mutex>
 #include <vector>
@@ -13,6 +14,7 @@ namespace cce::dataset {
 struct OpenObject {
   std::shared_ptr<const crypto::StreamOpener> opener;
   std::unique_ptr<ObjectReader> reader;
+  mutable std::atomic<uint64_t> used = 0;  // the table's clock at the last Get
 };
 
 // Thread-safe, but Prefetch, which comes before the first Get.
@@ -27,6 +29,10 @@ class ObjectTable {
   // dataset.missing_object, dataset.corrupt (size or header differ from the index),
   // dataset.not_prefetched.
   Result<std::shared_ptr<const OpenObject>> Get(uint32_t object) const;
+  // The chunks are bound to the index's header; this tells a replaced object from a damaged chunk.
+  // Of a distant object it is for whoever reads its begin: a read of that alone would cost as much
+  // as one of some mebibytes, which JuiceFS reads ahead there. dataset.corrupt.
+  Result<> CheckHeader(uint32_t object, ByteView header) const;
   // Opens anew, apart from the table, whatever was prefetched.
   Result<std::shared_ptr<const OpenObject>> OpenFromStore(uint32_t object) const;
   Result<> Prefetch(const std::vector<uint32_t>& objects);
@@ -44,10 +50,10 @@ class ObjectTable {
   size_t max_open_;
   bool prefetched_ = false;
   std::vector<std::shared_ptr<const crypto::StreamOpener>> openers_;  // empty: derived on demand
+  mutable std::atomic<uint64_t> clock_ = 0;
   mutable std::shared_mutex mutex_;
   mutable std::vector<std::shared_ptr<const OpenObject>> open_;
-  mutable size_t open_count_ = 0;
-  mutable size_t hand_ = 0;  // where the search for one to close goes on
+  mutable std::vector<uint32_t> held_;  // those of open_ that are, in no order
 };
 
 }  // namespace cce::dataset

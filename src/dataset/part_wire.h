@@ -10,8 +10,8 @@
 
 namespace cce::dataset {
 
-// Fills up to out.size() bytes and returns how many; 0 only at the end.
-using ByteSource = std::function<Result<size_t>(std::span<uint8_t> out)>;
+// The next 1 to `max` bytes, which stay until the next call; none only at the end.
+using ByteSource = std::function<Result<ByteView>(size_t max)>;
 
 constexpr size_t kPartHeaderSize = 72;
 constexpr size_t kPieceHeadSize = 38;  // without the path and what follows it

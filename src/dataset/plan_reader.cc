@@ -264,6 +264,19 @@ class PlanPartReader : public PartReader {
   uint64_t at_ = 0;
 };
 
+ByteSource SourceOf(PartReader& reader) {
+  return [&reader, buffer = Bytes(kReadSlice),
+          rest = ByteView()](size_t max) mutable -> Result<ByteView> {
+    if (rest.empty()) {
+      ASSIGN_OR_RETURN(const size_t n, reader.Read(buffer));
+      rest = ByteView(buffer).first(n);
+    }
+    const ByteView next = rest.first(std::min(max, rest.size()));
+    rest = rest.subspan(next.size());
+    return next;
+  };
+}
+
 std::unique_ptr<PartReader> ReadPart(UploadPlan::Impl& plan, uint32_t part, const DraftId& draft) {
   return std::make_unique<PlanPartReader>(plan, part, draft);
 }

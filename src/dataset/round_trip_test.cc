@@ -256,23 +256,74 @@ TEST(RoundTrip, AChunkGivesAllThatItHoldsOfAFile) {
 // As a store on another machine.
 class DistantStore : public MemoryStore {
  public:
+  std::atomic<size_t> open = 0;
+  std::atomic<size_t> once_open = 0;  // the most at once
+  std::atomic<size_t> small_reads = 0;
+
+  size_t most_open() const override { return 3; }
   Result<std::unique_ptr<ObjectReader>> Open(const ObjectName& name) override {
     class Reader : public ObjectReader {
      public:
-      explicit Reader(std::unique_ptr<ObjectReader> inner) : inner_(std::move(inner)) {}
+      Reader(DistantStore& store, std::unique_ptr<ObjectReader> inner)
+          : store_(store), inner_(std::move(inner)) {
+        store_.once_open = std::max<size_t>(store_.once_open, ++store_.open);
+      }
+      ~Reader() override { --store_.open; }
       uint64_t size() const override { return inner_->size(); }
       bool distant() const override { return true; }
       Result<> ReadAt(uint64_t offset, std::span<uint8_t> out) const override {
+        if (out.size() <= crypto::kStreamHeaderSize) ++store_.small_reads;
         return inner_->ReadAt(offset, out);
       }
 
      private:
+      DistantStore& store_;
       const std::unique_ptr<ObjectReader> inner_;
     };
     ASSIGN_OR_RETURN(auto inner, MemoryStore::Open(name));
-    return std::make_unique<Reader>(std::move(inner));
+    return std::make_unique<Reader>(*this, std::move(inner));
   }
 };
+
+TEST(DistantStore, HasFewObjectsOpenAndIsAskedForNoHeaderAlone) {
+  const TestFolder folder;
+  for (int i = 10; i < 30; ++i) folder.Write(std::to_string(i), Noise(90000, i));
+  DistantStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path(), kSmall).value();
+  ASSERT_EQ(info.objects.size(), 20u);
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  store.small_reads = store.once_open = 0;
+  ReadScratch scratch;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 10; i < 30; ++i) {
+      const Index::Id file = reader->index().Find(std::to_string(i)).value();
+      Bytes end(100);
+      ASSERT_TRUE(reader->ReadAt(file, 89900, end, scratch));
+      EXPECT_EQ(ReadWhole(*reader, file).value(), Noise(90000, i));
+    }
+  }
+  EXPECT_EQ(store.open, 3u);
+  EXPECT_LE(store.once_open, 4u);  // one more while another is closed for it
+  EXPECT_EQ(store.small_reads, 0u);
+}
+
+// The header is compared with the index by whoever reads the object's begin.
+TEST(DistantStore, ADamagedHeaderIsNamed) {
+  const TestFolder folder;
+  folder.Write("f", Noise(200'000, 1));
+  DistantStore store;
+  const SnapshotInfo info = UploadFolder(store, folder.path()).value();
+  Bytes object = store.Peek(info.objects[0].name);
+  object[20] ^= 1;
+  store.Replace(info.objects[0].name, object);
+  const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
+  const Index::Id file = reader->index().Find("f").value();
+  const auto read = ReadWhole(*reader, file);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, "dataset.corrupt");
+  EXPECT_NE(read.error().found.find("header"), std::string::npos);
+  EXPECT_EQ(reader->VerifyObject(0).error().code, "dataset.corrupt");
+}
 
 TEST(ReadChunkAt, GivesFourChunksOfADistantStore) {
   constexpr uint64_t kChunk = 65536;

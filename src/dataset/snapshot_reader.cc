@@ -60,9 +60,12 @@ struct SnapshotReader::Impl {
     const size_t total = last_begin + last_size - begin;
     ByteView fetched = open.reader->View(begin, total);
     if (fetched.empty()) {
-      const std::span<uint8_t> room = sealed.Room(total);
-      TRY(open.reader->ReadAt(begin, room));
-      fetched = room;
+      const bool distant = open.reader->distant();
+      const size_t lead = distant && chunk == 0 ? begin : 0;
+      const std::span<uint8_t> room = sealed.Room(lead + total);
+      TRY(open.reader->ReadAt(begin - lead, room));
+      if (lead > 0) TRY(objects->CheckHeader(object, room.first(lead)));
+      fetched = room.subspan(lead);
     }
     for (uint64_t i = chunk; i < chunk + count; ++i) {
       const auto [at, size] = open.opener->ChunkExtent(i);

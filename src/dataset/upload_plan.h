@@ -53,6 +53,9 @@ class PartReader {
   virtual Digest digest() const = 0;
 };
 
+// What a reader gives, for whoever takes a part where it was made. `reader` must outlive it.
+ByteSource SourceOf(PartReader& reader);
+
 class UploadPlan {
  public:
   struct Impl;  // plan_impl.h, for src/dataset alone

@@ -21,6 +21,9 @@ namespace {
 using dataset::ObjectName;
 
 constexpr std::string_view kTemporaryPrefix = ".new-";
+// JuiceFS keeps some 8 MiB of what it has read for each open file, and what it reads ahead, in one
+// buffer for all; once that is full, it lets every read of every file sleep.
+constexpr size_t kMostOpen = 6;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string FolderOf(const ObjectName& name) { return ToHex(ByteView(name).first(1)); }
@@ -235,8 +238,12 @@ Result<> ForEachName(int root, const std::string& folder, bool guarded,
 
 }  // namespace
 
-DirectoryStore::DirectoryStore(UniqueFd root, const DirectoryOptions& options)
-    : root_(std::make_shared<const UniqueFd>(std::move(root))), options_(options) {}
+DirectoryStore::DirectoryStore(UniqueFd root, bool distributed, const DirectoryOptions& options)
+    : root_(std::make_shared<const UniqueFd>(std::move(root))),
+      distributed_(distributed),
+      options_(options) {}
+
+size_t DirectoryStore::most_open() const { return distributed_ ? kMostOpen : SIZE_MAX; }
 
 Result<> DirectoryStore::Call(std::function<Result<>()> call) const {
   return RunCall(options_.guard, std::move(call));
@@ -245,15 +252,18 @@ Result<> DirectoryStore::Call(std::function<Result<>()> call) const {
 Result<std::unique_ptr<DirectoryStore>> DirectoryStore::Open(const std::string& root,
                                                              const DirectoryOptions& options) {
   const auto fd = std::make_shared<UniqueFd>();
+  const auto distributed = std::make_shared<bool>(false);
   const bool guarded = options.guard != nullptr;
-  TRY(RunCall(options.guard, [fd, root, create = options.create, guarded]() -> Result<> {
-    if (create) TRY(MakeFolders(root, 0755));
-    // The root itself may be reached by a link: the operator chose it.
-    *fd = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd->valid()) return FailCall(guarded, root, errno);
-    return {};
-  }));
-  return std::unique_ptr<DirectoryStore>(new DirectoryStore(std::move(*fd), options));
+  TRY(RunCall(options.guard,
+              [fd, distributed, root, create = options.create, guarded]() -> Result<> {
+                if (create) TRY(MakeFolders(root, 0755));
+                // The root itself may be reached by a link: the operator chose it.
+                *fd = UniqueFd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+                if (!fd->valid()) return FailCall(guarded, root, errno);
+                *distributed = IsFuse(fd->get());
+                return {};
+              }));
+  return std::unique_ptr<DirectoryStore>(new DirectoryStore(std::move(*fd), *distributed, options));
 }
 
 Result<std::unique_ptr<dataset::ObjectReader>> DirectoryStore::Open(const ObjectName& name) {

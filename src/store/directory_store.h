@@ -26,6 +26,7 @@ class DirectoryStore : public dataset::CiphertextStore {
   static Result<std::unique_ptr<DirectoryStore>> Open(const std::string& root,
                                                       const DirectoryOptions& options = {});
 
+  size_t most_open() const override;
   Result<std::unique_ptr<dataset::ObjectReader>> Open(const dataset::ObjectName& name) override;
   Result<> CheckRoom(uint64_t bytes) override;
   Result<std::unique_ptr<dataset::ObjectWriter>> NewObject(uint64_t expected_size) override;
@@ -37,10 +38,11 @@ class DirectoryStore : public dataset::CiphertextStore {
   Result<> RemoveLeftovers();
 
  private:
-  DirectoryStore(UniqueFd root, const DirectoryOptions& options);
+  DirectoryStore(UniqueFd root, bool distributed, const DirectoryOptions& options);
   Result<> Call(std::function<Result<>()> call) const;
   Result<> CollectNames(const std::string& folder, std::vector<std::string>& names) const;
   std::shared_ptr<const UniqueFd> root_;
+  bool distributed_;  // on a mount that a process answers
   DirectoryOptions options_;
 };
 

@@ -44,9 +44,8 @@ Result<json::object> AcceptPart(Modules& modules, net::Request& request) {
     return Fail("input.malformed", "a part's number is no number");
   }
   ASSIGN_OR_RETURN(const dataset::PartReceipt receipt,
-                   modules.datasets.AcceptPart(token, part, [&request](std::span<uint8_t> out) {
-                     return request.body.Read(out);
-                   }));
+                   modules.datasets.AcceptPart(
+                       token, part, [&request](size_t max) { return request.body.Next(max); }));
   return json::object{{"part", receipt.part}, {"digest", ToHex(receipt.digest)}};
 }
 
