@@ -22,10 +22,11 @@ BIG = 1 << 30
 FIO_SECONDS = 3
 BLOCKS = ("1M", "4M")  # of O_DIRECT reads: JuiceFS's best is taken
 COMMON = ["--no-syslog", "--no-usage-report", "--backup-meta", "0", "--metrics", "127.0.0.1:0", "--cache-size", "0"]
+READER = ["--read-only", "--no-bgjob", *(word for cache in ("open", "attr", "entry", "dir-entry") for word in (f"--{cache}-cache", "86400"))]
 
 
 class Volume:
-    """A volume on SQLite and a folder, mounted for the bench."""
+    """A volume on SQLite and a folder: mounted to be written, then anew to be read, as it is in a confidential machine."""
 
     def __init__(self, work):
         self.path = os.path.join(work, "juicefs")
@@ -38,17 +39,27 @@ class Volume:
              os.path.join(work, "objects") + "/", self.metadata, "bench"])
 
     def __enter__(self):
+        self.mount([])
+        return self
+
+    def __exit__(self, *_):
+        self.unmount()
+
+    def reopen(self):
+        self.unmount()
+        self.mount(READER)
+
+    def mount(self, options):
         with open(os.path.join(self.home, "log"), "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen([JUICEFS, "--no-agent", "mount", *COMMON, self.metadata, self.path],
+            self.process = subprocess.Popen([JUICEFS, "--no-agent", "mount", *COMMON, *options, self.metadata, self.path],
                                             env=self.environment, stdout=log, stderr=log)
         end = time.monotonic() + 20
         while not os.path.ismount(self.path):
             if self.process.poll() is not None or time.monotonic() > end:
                 raise Failed("JuiceFS did not mount")
             time.sleep(0.02)
-        return self
 
-    def __exit__(self, *_):
+    def unmount(self):
         subprocess.run(["umount", "-l", self.path], check=False)
         self.process.terminate()
         self.process.wait(20)
@@ -108,6 +119,7 @@ def rows(rounds):
             copying = Sealed.seal("decrypt-fs, copying", source, os.path.join(volume.path, "store-null"),
                                   os.path.join(work, "mnt-null"), variant="-null")
             run(["sync"])
+            volume.reopen()
             done = [measure(volume, sealed, copying, plain, number + 1) for number in range(rounds)]
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -14,7 +14,8 @@ namespace cce::dataset {
 struct OpenObject {
   std::shared_ptr<const crypto::StreamOpener> opener;
   std::unique_ptr<ObjectReader> reader;
-  mutable std::atomic<uint64_t> used = 0;  // the table's clock at the last Get
+  mutable std::atomic<uint64_t> used = 0;     // the table's clock at the last Get
+  mutable std::atomic<bool> fetched = false;  // from a distant store, since it was opened
 };
 
 // Thread-safe, but Prefetch, which comes before the first Get.

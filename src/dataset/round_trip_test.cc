@@ -325,7 +325,7 @@ TEST(DistantStore, ADamagedHeaderIsNamed) {
   EXPECT_EQ(reader->VerifyObject(0).error().code, "dataset.corrupt");
 }
 
-TEST(ReadChunkAt, GivesFourChunksOfADistantStore) {
+TEST(ReadChunkAt, GivesFourChunksOfADistantStoresOpenObject) {
   constexpr uint64_t kChunk = 65536;
   const TestFolder folder;
   const Bytes content = Noise(9 * kChunk + 5000, 9);
@@ -336,6 +336,7 @@ TEST(ReadChunkAt, GivesFourChunksOfADistantStore) {
   const auto reader = SnapshotReader::Open(store, kTestDataset, info.snapshot, TestKeys()).value();
   const Index::Id file = reader->index().Find("big").value();
   ReadScratch scratch;
+  EXPECT_EQ(reader->ReadChunkAt(file, 5 * kChunk, scratch)->bytes.size(), kChunk);  // the first one
   for (uint64_t offset = 0; offset < content.size(); offset += 7777) {
     const Stretch stretch = reader->ReadChunkAt(file, offset, scratch).value();
     ASSERT_TRUE(stretch.Holds(offset, 1)) << offset;

@@ -65,6 +65,7 @@ struct SnapshotReader::Impl {
       const std::span<uint8_t> room = sealed.Room(lead + total);
       TRY(open.reader->ReadAt(begin - lead, room));
       if (lead > 0) TRY(objects->CheckHeader(object, room.first(lead)));
+      open.fetched = true;
       fetched = room.subspan(lead);
     }
     for (uint64_t i = chunk; i < chunk + count; ++i) {
@@ -170,7 +171,9 @@ Result<Stretch> SnapshotReader::ReadChunkAt(Index::Id file, uint64_t offset,
   const size_t chunk_size = open->opener->chunk_size();
   uint64_t chunk = (extent.offset + offset - begin) / chunk_size;
   uint64_t count = 1;
-  if (open->reader->distant()) {
+  // The first read of an object stays one request: of more, JuiceFS takes it that the object is
+  // read in order, and reads some mebibytes ahead, for nothing where it is soon closed for others.
+  if (open->reader->distant() && open->fetched) {
     const uint64_t most = std::max<uint64_t>(kDistantStretch / chunk_size, 1);
     chunk = chunk / most * most;
     count = std::min(most, open->opener->chunk_count() - chunk);

@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "store/juicefs.h"
 
 namespace cce::store {
 namespace {
@@ -21,9 +22,6 @@ namespace {
 using dataset::ObjectName;
 
 constexpr std::string_view kTemporaryPrefix = ".new-";
-// JuiceFS keeps some 8 MiB of what it has read for each open file, and what it reads ahead, in one
-// buffer for all; once that is full, it lets every read of every file sleep.
-constexpr size_t kMostOpen = 6;
 constexpr int kFolderFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
 std::string FolderOf(const ObjectName& name) { return ToHex(ByteView(name).first(1)); }
@@ -243,7 +241,10 @@ DirectoryStore::DirectoryStore(UniqueFd root, bool distributed, const DirectoryO
       distributed_(distributed),
       options_(options) {}
 
-size_t DirectoryStore::most_open() const { return distributed_ ? kMostOpen : SIZE_MAX; }
+size_t DirectoryStore::most_open() const {
+  if (!distributed_) return SIZE_MAX;
+  return options_.guard ? kJuicefsMostOpenInOrder : kJuicefsMostOpen;
+}
 
 Result<> DirectoryStore::Call(std::function<Result<>()> call) const {
   return RunCall(options_.guard, std::move(call));

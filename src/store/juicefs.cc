@@ -5,6 +5,8 @@
 namespace cce::store {
 namespace {
 
+constexpr const char* kForever = "86400";  // seconds: longer than a job
+
 bool Mentions(std::string_view log, std::initializer_list<std::string_view> words) {
   for (const std::string_view word : words) {
     if (log.find(word) != std::string_view::npos) return true;
@@ -38,8 +40,14 @@ std::vector<std::string> JuicefsMountCommand(const JuicefsMount& mount) {
                                       "--cache-size",
                                       "0",
                                       "--buffer-size",
-                                      std::to_string(mount.buffer_mib)};
-  if (mount.read_only) command.insert(command.end(), {"--read-only", "--no-bgjob"});
+                                      std::to_string(kJuicefsBufferMib)};
+  if (mount.read_only) {
+    command.insert(command.end(), {"--read-only", "--no-bgjob"});
+    for (const char* cache :
+         {"--open-cache", "--attr-cache", "--entry-cache", "--dir-entry-cache"}) {
+      command.insert(command.end(), {cache, kForever});
+    }
+  }
   if (!mount.bucket.empty()) command.insert(command.end(), {"--bucket", mount.bucket});
   command.insert(command.end(), {mount.metadata, mount.mountpoint});
   return command;

@@ -12,13 +12,20 @@
 
 namespace cce::store {
 
+// JuiceFS keeps what it has read for each open file, some 8 MiB, and what it reads ahead, in one
+// buffer; once that is full, every read of every file sleeps for a while. So this many objects may
+// be open where they are read at random, and fewer where each is read once, front to back.
+inline constexpr uint32_t kJuicefsBufferMib = 300;
+inline constexpr size_t kJuicefsMostOpen = 32;
+inline constexpr size_t kJuicefsMostOpenInOrder = 4;
+
 struct JuicefsMount {
   std::string program;
   std::string metadata;    // URL of the metadata engine
   std::string mountpoint;  // absolute
   std::string bucket;      // in place of the volume's own; empty: that
-  bool read_only = false;  // with rights to read alone
-  uint32_t buffer_mib = 300;
+  // With rights to read alone, of a volume that nobody writes to: what is known stays true.
+  bool read_only = false;
 };
 std::vector<std::string> JuicefsMountCommand(const JuicefsMount& mount);
 

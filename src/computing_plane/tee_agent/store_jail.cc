@@ -27,7 +27,6 @@ namespace cce::tee_agent {
 namespace {
 
 constexpr int kHandedFd = 9;  // the client's children inherit it
-constexpr uint32_t kBufferMib = 64;
 constexpr rlim_t kMaxFiles = 4096;
 constexpr const char* kTmpfs = "mode=0755,size=512m";
 
@@ -158,7 +157,7 @@ std::vector<std::string> Environment(const JailOrder& order) {
   for (std::string& item : out) {
     if (item.starts_with("PATH=")) item = "PATH=/bin";
   }
-  out.insert(out.end(), {"GOMEMLIMIT=256MiB", "GOGC=50"});
+  out.insert(out.end(), {"GOMEMLIMIT=512MiB", "GOGC=50"});
   return out;
 }
 
@@ -180,8 +179,7 @@ Result<> Serve(const JailOrder& order, const std::vector<std::string>& environme
                                       .metadata = metadata,
                                       .mountpoint = "/store",
                                       .bucket = order.bucket,
-                                      .read_only = true,
-                                      .buffer_mib = kBufferMib}),
+                                      .read_only = true}),
           environment);
 }
 
