@@ -1,6 +1,5 @@
 """How fast decrypt-fs reads, beside gocryptfs, securefs, the plain folder, a FUSE file system that only passes through,
-and decrypt-fs itself with a copy in the cipher's place.
-
+and decrypt-fs itself: with a copy in the cipher's place, and with the file prefetched into its memory.
 All show the same data in one run. Each round takes every file system in turn; a figure is the median of the rounds.
 decrypt-fs runs with the settings that it ships with, the same for every row. gocryptfs counts at its best: with the
 kernel's default read-ahead or with the one found best for it before the rounds begin.
@@ -31,6 +30,7 @@ FILES = FOLDERS * FILES_IN_EACH
 FIO_SECONDS = 1.5
 READ_AHEADS = (256, 512, 1024)  # KiB, tried for gocryptfs
 
+PREFETCHED = "decrypt-fs, prefetch"
 OURS, NULL, PLAIN, THROUGH, SECUREFS = "decrypt-fs", "decrypt-fs, copying", "plain folder", "passthrough_ll", "securefs"
 GOCRYPTFS = "gocryptfs"
 
@@ -155,6 +155,7 @@ def prepare(work):
     systems = [Folder(PLAIN, at("plain")),
                Sealed.seal(OURS, at("plain"), at("store"), at("mnt-ours")),
                Sealed.seal(NULL, at("plain"), at("store-null"), at("mnt-null"), variant="-null"),
+               Sealed.seal(PREFETCHED, at("plain"), at("store-prefetch"), at("mnt-prefetch"), options=["--prefetch", "big"]),
                Passthrough(THROUGH, at("plain"), at("mnt-through"), at("passthrough_ll"), read_ahead=1024)]
     note("filling gocryptfs and securefs")
     gocryptfs = Gocryptfs(GOCRYPTFS, at("gocryptfs"), at("mnt-gocryptfs"), password)
@@ -177,7 +178,7 @@ def measure(systems, rounds, lists):
             read_files(system.backing)
             with system:
                 done = measure_big(system, number + 1)
-            if not isinstance(system, Passthrough):
+            if system.name not in (THROUGH, PREFETCHED):
                 done |= measure_small(system, lists)
             for metric, value in done.items():
                 figures[system.name][metric].append(value)
@@ -192,7 +193,7 @@ def rows_of(figures):
         better = max if more else min
         name, peer = better(((n, f[metric]) for n, f in figures.items() if n.startswith(GOCRYPTFS)), key=lambda x: x[1])
         rows.append({"name": title, "unit": unit, "ours": ours[metric], "peer": peer, "peer_name": name, "target": target})
-    for name in (NULL, THROUGH, SECUREFS, PLAIN):
+    for name in (NULL, PREFETCHED, THROUGH, SECUREFS, PLAIN):
         for metric in SHOWN_AGAINST_OTHERS:
             if metric not in figures[name]:
                 continue

@@ -17,10 +17,12 @@ std::string FolderOf(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
+constexpr std::string_view kUnfinished = ".tmp-";
+
 std::string TemporaryBeside(const std::string& path) {
   // Uniqueness only: O_EXCL decides.
   std::random_device random;
-  return path + ".tmp-" + std::to_string(random()) + std::to_string(getpid());
+  return path + std::string(kUnfinished) + std::to_string(random()) + std::to_string(getpid());
 }
 
 }  // namespace
@@ -127,6 +129,18 @@ Result<> WriteFileAtomic(const std::string& path, ByteView bytes, mode_t mode) {
     return written;
   }
   return FsyncFolder(FolderOf(path));
+}
+
+Result<> RemoveUnfinished(const std::string& folder) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string path = at->path().native();
+    if (at->path().filename().native().find(kUnfinished) == std::string::npos) continue;
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return FailErrno(path, errno);
+  }
+  if (error) return FailErrno(folder, error.value());
+  return {};
 }
 
 Result<> FsyncFolder(const std::string& path) {

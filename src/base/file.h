@@ -46,6 +46,9 @@ Result<SecretBytes> ReadSecretFile(const std::string& path, size_t max);
 // bytes or the new ones, never a part.
 Result<> WriteFileAtomic(const std::string& path, ByteView bytes, mode_t mode = 0644);
 
+// Removes what killed writers of files in this folder have left. Only while nobody writes there.
+Result<> RemoveUnfinished(const std::string& folder);
+
 // All bytes, through short writes and EINTR.
 Result<> WriteAll(int fd, ByteView bytes);
 // Exactly bytes.size() bytes; input.malformed at an early end.

@@ -81,7 +81,9 @@ std::string FormatError(const Error& error);
 
 // ASSIGN_OR_RETURN(auto x, expr): binds the value or returns the error.
 #define ASSIGN_OR_RETURN(lhs, expr) ASSIGN_OR_RETURN_(CCE_CONCAT(cce_result_, __LINE__), lhs, expr)
+// NOLINTBEGIN(bugprone-macro-parentheses): names and declarations take none.
 #define ASSIGN_OR_RETURN_(result, lhs, expr)                        \
   auto result = (expr);                                             \
   if (!result) return ::cce::Unexpected(std::move(result).error()); \
   lhs = std::move(*result)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -42,7 +42,7 @@ struct SendProgress {
 using SendCallback = std::function<void(const SendProgress&)>;
 
 struct WaitOptions {
-  int64_t timeout_ms = 20 * 60 * 1000;
+  int64_t timeout_ms = int64_t{20} * 60 * 1000;
   int64_t poll_ms = 500;
   std::stop_token stop;  // ends the wait with chain.not_final
 };

@@ -130,6 +130,7 @@ Result<> OpenState(Core& core, tlog::FreshnessSource* freshness) {
   tlog::JournalOptions options;
   ASSIGN_OR_RETURN(options.store,
                    tlog::OpenSqliteJournalStore(core.config.state_folder + "/journal.db"));
+  TRY(RemoveUnfinished(core.config.state_folder));  // the journal is open: no other cced runs on it
   options.base_key = core.keys->JournalKey();
   options.log_seed = core.keys->LogKeySeed();
   options.origin = LogOrigin(*core.keys);

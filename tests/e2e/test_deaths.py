@@ -1,6 +1,7 @@
 """kill -9 of everything that stands between a client and its data, in the middle of uploads and of reads: uploads go on
 and lose nothing, readers wait or are stopped by name, and never is a result wrong."""
 
+import glob
 import os
 import random
 import signal
@@ -10,7 +11,7 @@ import pytest
 from deploy.world.processes import free_port
 from deploy.world.world import write
 from processes_of import of_machines
-from stage import code_in, wait_until
+from stage import FINAL, code_in, wait_until
 from uploads import LISTING, MIB, check, fill, kill_and_restart, listing_digest, new_dataset, upload
 from wire_proxy import Proxy
 
@@ -122,3 +123,55 @@ def test_a_job_reads_on_whatever_dies(behind, uploaded, reads, victim, mode):
     assert behind.ended(job)["state"] == "released", behind.explain_text(job)
     with open(os.path.join(behind.fetch(job)["folder"], "digest.txt"), encoding="utf-8") as out:
         assert out.read().strip() == listing_digest(uploaded)
+
+
+GOES_ON = "cat $(busybox find /data -type f) > /dev/null; echo done > /output/done; exit 0"
+
+
+def ended_by_a_read(stage, job, codes):
+    """The job ends by what a read met, though its container goes on."""
+    status = stage.follow(job, until=FINAL, seconds=200)
+    assert (status["state"], status["outcome"]) == ("failed", "data_unusable"), stage.explain_text(job)
+    assert stage.explain(job)["refusals"][-1]["code"] in codes, stage.explain_text(job)
+    stage.consumer.refused("job", "fetch", job, "--out", stage.world.path("unread"))
+
+
+def blocks_of(stage):
+    """The full blocks of JuiceFS on the S3 server: of large files' objects, not of an index."""
+    return [path for path in glob.glob(stage.world.path("s3", "**"), recursive=True)
+            if os.path.isfile(path) and os.path.getsize(path) == 4 * MIB]
+
+
+def flip_a_byte(path):
+    with open(path, "r+b") as block:
+        block.seek(2 * MIB)
+        byte = block.read(1)
+        block.seek(2 * MIB)
+        block.write(bytes([byte[0] ^ 1]))
+
+
+def test_damage_met_by_a_read_ends_the_job(behind, uploaded):
+    """A host that damages what it does not like does not choose what a result is of."""
+    behind.set_policy(access_mode='"demand"')
+    blocks = blocks_of(behind)
+    assert blocks
+    for path in blocks:
+        flip_a_byte(path)
+    try:
+        # JuiceFS compares a checksum of whole blocks, and gives up after some tries.
+        ended_by_a_read(behind, behind.job(GOES_ON, memory=1024, seconds=180), ("dataset.corrupt", "store.failed"))
+    finally:
+        for path in blocks:
+            flip_a_byte(path)
+
+
+def test_a_store_that_stays_away_ends_the_job(behind, uploaded, reads):
+    behind.set_policy(access_mode='"demand"')
+    hit = []
+    reads.after(6_000, lambda: hit.append(behind.world.store.kill("s3")))
+    job = behind.job(GOES_ON, memory=1024, seconds=180)
+    try:
+        wait_until(lambda: hit, "the kill amid the reads")
+        ended_by_a_read(behind, job, ("store.failed",))
+    finally:
+        behind.world.store.start_s3()

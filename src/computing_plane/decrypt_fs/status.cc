@@ -22,8 +22,8 @@ void StatusReporter::Report(const StatusEvent& event) {
 void StatusReporter::ReadError(const Error& error) {
   {
     const std::lock_guard lock(mutex_);
-    if (told_.size() >= kMaxErrors) return;
-    if (!told_.insert(error.code + " " + error.message).second) return;
+    std::set<std::string>& told = told_[error.code];
+    if (told.size() >= kMaxErrors || !told.insert(error.message).second) return;
   }
   Report({.event = "read_error", .code = error.code, .message = TextOf(error)});
 }

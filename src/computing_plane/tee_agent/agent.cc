@@ -217,17 +217,18 @@ Result<> Agent::RunContainer() {
       {{"reason", std::string(executor::EndReasonName(outcome_->reason))}});
   // A container that could not read its data may have gone on without them.
   TRY(CheckData());
+  TRY(data_->EndWell());
   data_.reset();
   image_.reset();
   stores_.clear();
   return {};
 }
 
-// Whatever shows the datasets is there still.
+// Whatever shows the datasets is there still. The stores' clients first: what a read met when one
+// ended is no news.
 Result<> Agent::CheckData() {
-  TRY(data_->CheckAlive());
   for (const auto& mount : stores_) TRY(mount->CheckAlive());
-  return {};
+  return data_->CheckAlive();
 }
 
 Result<> Agent::SealResult() {

@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <mutex>
 #include <numeric>
 #include <thread>
 
@@ -83,15 +86,6 @@ std::optional<std::string> ReadLine(int fd, milliseconds timeout) {
   return std::nullopt;
 }
 
-// What decrypt-fs reports while the container runs: read errors. Read to the end, lest it blocks.
-void FollowStatus(int fd, const std::string& dataset) {
-  while (const auto line = ReadLine(fd, milliseconds(-1))) {
-    const auto event = decrypt_fs::ParseStatus(*line);
-    if (!event || event->event != "read_error") continue;
-    Log(LogLevel::kWarn, "data.read_error", {{"dataset", dataset}, {"code", event->code}});
-  }
-}
-
 Result<> AwaitReady(int status) {
   const auto line = ReadLine(status, kMountTime);
   if (!line) return Fail("mount.failed", "decrypt-fs said nothing");
@@ -165,19 +159,63 @@ struct DataMounts::Mounted {
   UniqueFd start;  // decrypt-fs ends when it closes
   UniqueFd status;
   std::optional<Subprocess> process;
+  std::mutex mutex;
+  std::optional<Error> read_error;  // the first that is not the reader's own doing
   std::jthread follower;
 
-  ~Mounted() {
+  ~Mounted() { End(); }
+
+  // Afterwards everything that decrypt-fs reported has been read.
+  void End() {
     start.Reset();
     if (process && !process->Wait(kEndTime)) process.reset();
+    if (follower.joinable()) follower.join();
     // Where decrypt-fs could not.
     ::umount2(mountpoint.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  }
+
+  std::optional<Error> ReadError() {
+    const std::lock_guard lock(mutex);
+    return read_error;
+  }
+
+  // Reads what decrypt-fs reports while the container runs, to the end, lest it blocks. A reader
+  // that met damage may go on without what it could not read, and its result would not be one of
+  // this dataset: so the process is ended, which stops the container.
+  void Follow(const UniqueFd& child) {
+    while (const auto line = ReadLine(status.get(), milliseconds(-1))) {
+      const auto event = decrypt_fs::ParseStatus(*line);
+      if (!event || event->event != "read_error") continue;
+      Log(LogLevel::kWarn, "data.read_error", {{"dataset", name}, {"code", event->code}});
+      if (event->code == "dataset.not_prefetched") continue;
+      const bool named = event->code.starts_with("dataset.") || event->code.starts_with("store.");
+      {
+        const std::lock_guard lock(mutex);
+        if (!read_error) {
+          read_error = MakeError(named ? event->code : "store.failed",
+                                 "a read of " + name + " failed: " + event->message);
+        }
+      }
+      ::syscall(SYS_pidfd_send_signal, child.get(), SIGKILL, nullptr, 0);
+    }
   }
 };
 
 DataMounts::DataMounts(DataMountOptions options) : options_(std::move(options)) {}
 DataMounts::~DataMounts() { End(); }
 void DataMounts::End() { mounted_.clear(); }
+
+Result<> DataMounts::EndWell() {
+  TRY(CheckAlive());
+  std::optional<Error> error;
+  for (const auto& mounted : mounted_) {
+    mounted->End();
+    if (!error) error = mounted->ReadError();
+  }
+  mounted_.clear();
+  if (error) return Fail(std::move(*error));
+  return {};
+}
 
 std::vector<executor::DatasetMount> DataMounts::mounts() const {
   std::vector<executor::DatasetMount> out;
@@ -195,6 +233,7 @@ std::vector<int> DataMounts::EndFds() const {
 
 Result<> DataMounts::CheckAlive() const {
   for (const auto& mounted : mounted_) {
+    if (auto error = mounted->ReadError()) return Fail(std::move(*error));
     const std::optional<int> status = mounted->process->Wait(milliseconds(0));
     if (!status) continue;
     return Fail(MakeError("mount.crashed", "the process that shows " + mounted->name + " has ended")
@@ -311,8 +350,9 @@ Result<> DataMounts::StartDecryptFs(Mounted& mounted, protocol::ReleasedDataset 
   TRY(WriteAll(mounted.start.get(), decrypt_fs::EncodeStartMessage(message).Expose()));
   message.keys.clear();
   TRY(AwaitReady(mounted.status.get()));
-  mounted.follower =
-      std::jthread([fd = mounted.status.get(), name = mounted.name] { FollowStatus(fd, name); });
+  UniqueFd child(::fcntl(mounted.process->pidfd(), F_DUPFD_CLOEXEC, 0));
+  if (!child.valid()) return FailErrno("a process descriptor", errno);
+  mounted.follower = std::jthread([&mounted, child = std::move(child)] { mounted.Follow(child); });
   return {};
 }
 

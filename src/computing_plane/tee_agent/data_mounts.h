@@ -67,8 +67,11 @@ class DataMounts {
   std::vector<executor::DatasetMount> mounts() const;
   // Readable (poll) once a dataset's process has ended; one each.
   std::vector<int> EndFds() const;
-  // mount.crashed once a dataset's process has ended: what reads it gets errors.
+  // What a read met (dataset.corrupt, dataset.missing_object, store.*), or mount.crashed once a
+  // dataset's process has ended: from then on what reads it gets errors.
   Result<> CheckAlive() const;
+  // Ends them all; fails as CheckAlive does, with what was reported to the last moment.
+  Result<> EndWell();
   void End();
 
  private:

@@ -159,6 +159,33 @@ TEST_F(DataMountsTest, TellsWhenAProcessHasEnded) {
   EXPECT_FALSE(fs::exists(one));
 }
 
+// Whatever the reader makes of it: what it met is told, once it is read and at the end.
+TEST_F(DataMountsTest, TellsWhatAReadMet) {
+  ASSERT_TRUE(Add({}));
+  const std::string folder = work_.path() + "/store-" + mounts_->mounts().at(0).name;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file() || entry.path().filename() == ToHex(snapshot_.snapshot)) {
+      continue;
+    }
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(1000);
+    file.put('!').put('!');
+  }
+  const std::vector<int> ends = mounts_->EndFds();
+  EXPECT_EQ(ReadFile(At("a/one"), 1 << 20).error().code, "io.failed");
+  pollfd ended{ends.at(0), POLLIN, 0};
+  ASSERT_EQ(::poll(&ended, 1, 10'000), 1);
+  EXPECT_EQ(CodeOf(mounts_->CheckAlive()), "dataset.corrupt");
+  EXPECT_EQ(CodeOf(mounts_->EndWell()), "dataset.corrupt");
+}
+
+TEST_F(DataMountsTest, AnUndeclaredFileIsTheReadersOwnAffair) {
+  ASSERT_TRUE(Add({"a/one"}));
+  EXPECT_FALSE(ReadFile(At("two"), 1 << 20));
+  EXPECT_EQ(Must(ReadFile(At("a/one"), 1 << 20)), one_);
+  EXPECT_EQ(CodeOf(mounts_->EndWell()), "ok");
+}
+
 TEST_F(DataMountsTest, RefusesWhatItCannotDo) {
   EXPECT_EQ(CodeOf(Add({}, "demand")), "policy.access_mode");
   EXPECT_EQ(CodeOf(Add({"no-such-file"})), "dataset.no_match");

@@ -65,6 +65,7 @@ Digest32 EpochCommitment(const DatasetId& dataset, uint32_t epoch, ByteView secr
 Result<std::unique_ptr<EpochSecrets>> EpochSecrets::Open(const std::string& folder,
                                                          SecretBytes seal_key) {
   TRY(MakeFolders(folder, 0700));
+  TRY(RemoveUnfinished(folder));
   return std::unique_ptr<EpochSecrets>(new EpochSecrets(folder, std::move(seal_key)));
 }
 

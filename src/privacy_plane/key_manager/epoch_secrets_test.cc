@@ -49,6 +49,15 @@ TEST_F(EpochSecretsTest, ASecretComesBackAfterARestart) {
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 
+TEST_F(EpochSecretsTest, WhatAKilledWriterLeftIsRemoved) {
+  const auto commitment = secrets_->Create(kDataset, 3).value();
+  const std::string unfinished = PathOf(commitment) + ".tmp-12345";
+  ASSERT_TRUE(WriteFileAtomic(unfinished, AsBytes("part of a secret")));
+  const auto again = OpenWith(7);
+  EXPECT_EQ(ReadFile(unfinished, 1000).error().code, "io.not_found");
+  EXPECT_TRUE(again->Load(kDataset, 3, commitment));
+}
+
 TEST_F(EpochSecretsTest, NothingOfASecretLiesOpenOnDisk) {
   const auto commitment = secrets_->Create(kDataset, 3).value();
   const SecretBytes secret = secrets_->Load(kDataset, 3, commitment).value();
