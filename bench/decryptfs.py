@@ -155,7 +155,8 @@ def prepare(work):
     systems = [Folder(PLAIN, at("plain")),
                Sealed.seal(OURS, at("plain"), at("store"), at("mnt-ours")),
                Sealed.seal(NULL, at("plain"), at("store-null"), at("mnt-null"), variant="-null"),
-               Sealed.seal(PREFETCHED, at("plain"), at("store-prefetch"), at("mnt-prefetch"), options=["--prefetch", "big"]),
+               Sealed.seal(PREFETCHED, at("plain"), at("store-prefetch"), at("mnt-prefetch"),
+                           options=["--prefetch", "big", "--prefetch-max-bytes", str(2 * BIG)]),
                Passthrough(THROUGH, at("plain"), at("mnt-through"), at("passthrough_ll"), read_ahead=1024)]
     note("filling gocryptfs and securefs")
     gocryptfs = Gocryptfs(GOCRYPTFS, at("gocryptfs"), at("mnt-gocryptfs"), password)
