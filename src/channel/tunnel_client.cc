@@ -103,7 +103,7 @@ class TunnelClient::Impl : public Mux {
     return ours;
   }
 
-  Result<> AddListener(std::string_view name, UniqueFd fd, std::string path) {
+  Result<> AddListener(std::string_view name, UniqueFd fd, const std::string& path) {
     auto outcome = std::make_shared<std::promise<Result<>>>();
     auto future = outcome->get_future();
     auto shared = std::make_shared<UniqueFd>(std::move(fd));

@@ -162,8 +162,8 @@ Result<json::array> KeepReceipts(const Settings& settings, OwnerClient& owner,
     }
     const std::string path = folder + "/" + ToHex(now.snapshot) + ".json";
     TRY(WriteFileAtomic(path, AsBytes(envelope)));
-    text += "snapshot " + before + "\n      -> " + ToHex(now.snapshot) + "\n         receipt " +
-            path + "\n";
+    text.append("snapshot ").append(before).append("\n      -> ").append(ToHex(now.snapshot));
+    text.append("\n         receipt ").append(path).append("\n");
     kept.push_back(
         json::object{{"before", before}, {"snapshot_id", ToHex(now.snapshot)}, {"receipt", path}});
   }

@@ -30,7 +30,8 @@ void AppendCheck(std::string& out, const json::object& check, int depth, bool al
   if (state == "fail") {
     for (const std::string_view key : {"expected", "actual", "mend"}) {
       const std::string value = TextOf(check, key);
-      if (!value.empty()) out += indent + "    " + std::string(key) + ": " + value + "\n";
+      if (value.empty()) continue;
+      out.append(indent).append("    ").append(key).append(": ").append(value).append("\n");
     }
   }
   for (const json::value& child : ListOf(check, "checks")) {

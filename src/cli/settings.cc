@@ -101,7 +101,7 @@ Result<std::shared_ptr<chain::ChainClient>> NeedChain(const Settings& settings) 
 }
 
 Result<std::string> StateFolder(const Settings& settings, std::string_view name) {
-  const std::string path = settings.folder + "/" + std::string(name);
+  std::string path = settings.folder + "/" + std::string(name);
   // Only what is made here gets its mode: the configuration folder may be the user's own.
   if (!std::filesystem::exists(settings.folder)) TRY(MakeFolders(settings.folder, 0700));
   TRY(MakeFolders(path, 0700));

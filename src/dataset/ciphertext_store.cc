@@ -49,7 +49,7 @@ void ObjectWriter::DigestTo(size_t end) {
 }
 
 Result<> ObjectWriter::Flush(size_t size) {
-  const Result<> written = DoWrite(block_, size);
+  Result<> written = DoWrite(block_, size);
   failed_ = !written;
   if (failed_) return written;
   size_ += size;

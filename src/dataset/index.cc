@@ -32,7 +32,8 @@ std::string_view Index::Name(Id id) const {
 std::string Index::Path(Id id) const {
   std::string path;
   for (; id != kRoot; id = Parent(id)) {
-    path = path.empty() ? std::string(Name(id)) : std::string(Name(id)) + "/" + path;
+    if (!path.empty()) path.insert(0, 1, '/');
+    path.insert(0, Name(id));
   }
   return path;
 }

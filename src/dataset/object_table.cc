@@ -102,7 +102,7 @@ Result<std::shared_ptr<const OpenObject>> ObjectTable::Get(uint32_t object) cons
     return Fail("dataset.not_prefetched",
                 "object " + ToHex(rows_[object].name) + " holds no declared file");
   }
-  ASSIGN_OR_RETURN(const std::shared_ptr<const OpenObject> open, OpenFromStore(object));
+  ASSIGN_OR_RETURN(std::shared_ptr<const OpenObject> open, OpenFromStore(object));
   Keep(object, open);
   return open;
 }

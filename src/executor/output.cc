@@ -196,9 +196,10 @@ void AddOurs(const OutputRequest& request, OutputSummary& summary, std::vector<E
 }
 
 Result<> CheckSize(const std::vector<Entry>& entries, uint64_t max_bytes) {
-  uint64_t total = 20 * 512;
+  uint64_t total = uint64_t{20} * 512;
   for (const Entry& entry : entries) {
-    if (entry.size > max_bytes || (total += entry.size + kMemberOverhead) > max_bytes) {
+    if (entry.size <= max_bytes) total += entry.size + kMemberOverhead;
+    if (entry.size > max_bytes || total > max_bytes) {
       return Fail(MakeError("output.too_large", "the output exceeds its size limit")
                       .Expected("at most " + std::to_string(max_bytes) + " bytes as a tar"));
     }

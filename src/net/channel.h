@@ -76,14 +76,14 @@ class Channel final : public std::enable_shared_from_this<Channel> {
   void WakeAt(size_t bytes) {
     if (std::exchange(wake_at_, bytes) == bytes) return;
     error_code ec;
-    (void)socket.set_option(asio::socket_base::receive_low_watermark(static_cast<int>(bytes)), ec);
+    ec = socket.set_option(asio::socket_base::receive_low_watermark(static_cast<int>(bytes)), ec);
   }
 
   bool closed() const { return !socket.is_open(); }
   void Close() {
     wire.Close();
     error_code ec;
-    (void)socket.close(ec);
+    ec = socket.close(ec);
   }
 
   // Steps until one is done. A step is a function, not a template, so that this is compiled once.

@@ -37,10 +37,10 @@ class Session final : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> Run() {
     error_code ec;
     const auto endpoint = channel_->socket.remote_endpoint(ec);
-    if (!ec) (void)channel_->socket.native_non_blocking(true, ec);
+    if (!ec) ec = channel_->socket.native_non_blocking(true, ec);
     if (ec) co_return;
     peer_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
-    (void)channel_->socket.set_option(tcp::no_delay(true), ec);
+    ec = channel_->socket.set_option(tcp::no_delay(true), ec);
     if (channel_->wire.is_tls() && !co_await Handshake()) co_return;
     while (!shared_.stopping && !broken_) {
       if (!co_await ServeOne()) break;
@@ -49,7 +49,7 @@ class Session final : public std::enable_shared_from_this<Session> {
       channel_->writing.Set(kLinger);
       co_await channel_->Go(channel_->writing, [this] { return channel_->wire.Shutdown(); });
     }
-    (void)channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
+    ec = channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
     channel_->Close();
   }
 
@@ -191,7 +191,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     co_await ResponseWriter(*channel_, shared_.options.body_timeout, 11, false)
         .Write(response, false);
     error_code ec;
-    (void)channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
+    ec = channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
     co_await DrainSocket();
     broken_ = true;
     channel_->Close();
@@ -214,7 +214,7 @@ class Session final : public std::enable_shared_from_this<Session> {
     discard_ = true;
     reader_event_.Wake();
     error_code ec;
-    (void)channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
+    ec = channel_->socket.shutdown(tcp::socket::shutdown_send, ec);
     const auto until = Clock::now() + kLinger;
     while (reader_running_ && !broken_ && Clock::now() < until) co_await writer_event_.Wait(until);
     broken_ = true;

@@ -253,7 +253,7 @@ Result<> LayerDecoder::DecodeStream(const Chain& chain, ByteView bytes, uint32_t
 
 Result<> LayerDecoder::DecodeText(const Chain& chain, Bytes text, uint32_t depth) {
   const Bytes kept = text;
-  TRY(Emit(chain, TextKind(AsText(text)), Unread::kNone, std::move(text)));
+  TRY(Emit(chain, TextKind(AsText(kept)), Unread::kNone, std::move(text)));
   return DecodeBlocks(chain, AsText(kept), depth);
 }
 

@@ -32,7 +32,8 @@ LauncherConfig::Limits ReadLimits(Fields f) {
   out.max_machines = Number(f, "max_machines", 1, 1024, out.max_machines);
   out.memory_mib = Number(f, "memory_mib", 64, 1 << 20, out.memory_mib);
   out.cpu_millis = Number(f, "cpu_millis", 100, 256'000, out.cpu_millis);
-  out.deadline_seconds = Number(f, "deadline_seconds", 1, 8 * 86'400, out.deadline_seconds);
+  out.deadline_seconds =
+      Number(f, "deadline_seconds", 1, uint64_t{8} * 86'400, out.deadline_seconds);
   out.lease_seconds = Number(f, "lease_seconds", 1, 86'400, out.lease_seconds);
   return out;
 }

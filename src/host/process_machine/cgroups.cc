@@ -163,7 +163,9 @@ Result<Cgroups> Cgroups::Make(const std::string& name, const MachineLimits& limi
     return Hand(folder, owner);
   };
   for (const std::string& parent : parents) {
-    if (auto made = make(parent + "/" + name); !made) {
+    std::string folder = parent;
+    folder.append("/").append(name);
+    if (auto made = make(folder); !made) {
       out.Remove();
       return Fail(std::move(made).error());
     }

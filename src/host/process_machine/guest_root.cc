@@ -87,9 +87,10 @@ Result<> SystemFolders(const std::string& root, const MachinePlan& plan,
   } else {
     TRY(Mount("tmpfs", cgroup, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=16k"));
     for (const std::string& controller : v1_controllers) {
-      TRY(MakeFolder(cgroup + "/" + controller));
-      TRY(Mount("cgroup", cgroup + "/" + controller, "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                controller));
+      std::string folder = cgroup;
+      folder.append("/").append(controller);
+      TRY(MakeFolder(folder));
+      TRY(Mount("cgroup", folder, "cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, controller));
     }
   }
   const std::string kernel = root + "/sys/kernel";
