@@ -167,13 +167,17 @@ Result<> LeakIndexes::Store(const Key& key,
                                                     SealContext(snapshot_id), 0, kChunkLog2));
   TRY(write([&](ByteView bytes) { return writer->Write(bytes); }));
   ASSIGN_OR_RETURN(const dataset::SealedObject sealed, writer->Finish());
-  TRY(core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
-    if (tables.datasets.at(dataset_id).snapshots.at(snapshot_id).deleted) {
-      return Fail("dataset.deleted", "the snapshot was deleted meanwhile");
+  auto kept = core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
+    const DatasetRecord& dataset = tables.datasets.at(dataset_id);
+    if (dataset.snapshots.at(snapshot_id).deleted || dataset.epochs.at(epoch).destroyed != 0) {
+      return Fail("dataset.deleted", "the snapshot was deleted, or its epoch ended, meanwhile");
     }
     return std::vector<Entry>{LeakIndexBuilt(dataset_id, snapshot_id, sealed.stored)};
-  }));
-  return {};
+  });
+  // Nothing names it then, and the dataset's collection may have looked already.
+  if (kept) return {};
+  TRY(store->Remove(sealed.stored.name));
+  return Unexpected(std::move(kept).error());
 }
 
 Result<std::shared_ptr<const gate::IndexSource>> LeakIndexes::Open(const Key& key) const {
