@@ -1,11 +1,17 @@
 #include "privacy_plane/output_gate/leak_indexes.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "dataset/sealed_object.h"
 #include "dataset/snapshot_reader.h"
 
 namespace cce::privacy_plane {
 namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kMaxPause{60};
 
 constexpr std::string_view kSealLabel = "cce4long/v1/leak-index-object";
 constexpr uint64_t kMaxIndex = uint64_t{4} << 30;
@@ -90,7 +96,7 @@ LeakIndexes::LeakIndexes(Core& core, Datasets& datasets) : core_(core), datasets
   core_.state->Read([this](const Tables& tables) {
     for (const auto& [id, dataset] : tables.datasets) {
       for (const auto& [snapshot_id, snapshot] : dataset.snapshots) {
-        if (snapshot.live() && !snapshot.leak_index) waiting_.emplace_back(id, snapshot_id);
+        if (snapshot.live() && !snapshot.leak_index) waiting_.push_back({{id, snapshot_id}});
       }
     }
   });
@@ -109,25 +115,41 @@ LeakIndexes::~LeakIndexes() {
 void LeakIndexes::Queue(const DatasetId& dataset, const SnapshotId& snapshot) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.emplace_back(dataset, snapshot);
+    waiting_.push_back({.key = {dataset, snapshot}, .from = steady_clock::now()});
   }
   wake_.notify_all();
 }
 
+std::optional<LeakIndexes::Waiting> LeakIndexes::Next() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const auto first = std::ranges::min_element(waiting_, {}, &Waiting::from);
+    if (first == waiting_.end()) {
+      wake_.wait(lock);
+    } else if (const auto from = first->from; from > steady_clock::now()) {
+      wake_.wait_until(lock, from);
+    } else {
+      const Waiting next = *first;
+      waiting_.erase(first);
+      return next;
+    }
+  }
+  return std::nullopt;
+}
+
 void LeakIndexes::Run() {
-  while (true) {
-    Key key;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
-      key = waiting_.front();
-      waiting_.pop_front();
-    }
-    if (const Result<> built = Build(key); !built) {
-      LogError(LogLevel::kError, "leak_index.failed", built.error(),
-               {{"dataset", protocol::AddressText(key.first)}, {"snapshot", ToHex(key.second)}});
-    }
+  while (std::optional<Waiting> next = Next()) {
+    const Result<> built = Build(next->key);
+    if (built) continue;
+    LogError(LogLevel::kError, "leak_index.failed", built.error(),
+             {{"dataset", protocol::AddressText(next->key.first)},
+              {"snapshot", ToHex(next->key.second)}});
+    // What is wrong with the data stays wrong; a store comes back.
+    if (built.error().code.starts_with("dataset.")) continue;
+    const std::lock_guard lock(mutex_);
+    next->from = steady_clock::now() + next->pause;
+    next->pause = std::min(2 * next->pause, kMaxPause);
+    waiting_.push_back(*next);
   }
 }
 

@@ -3,11 +3,13 @@
 // outputs go to people. Neither takes memory by the dataset's size. Thread-safe.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "gate/leak_index.h"
 #include "privacy_plane/datasets/datasets.h"
@@ -32,18 +34,25 @@ class LeakIndexes {
 
  private:
   using Key = std::pair<DatasetId, SnapshotId>;
+  struct Waiting {
+    Key key;
+    std::chrono::steady_clock::time_point from{};  // not before
+    std::chrono::seconds pause{1};                 // after the next failure
+  };
   Result<> Build(const Key& key);
   // Seals and stores what `write` gives, and journals it.
   Result<> Store(const Key& key, const std::function<Result<>(const gate::ByteSink&)>& write);
   // Null where there is none yet.
   Result<std::shared_ptr<const gate::IndexSource>> Open(const Key& key) const;
+  // The one to build, once its time has come; nothing at the end.
+  std::optional<Waiting> Next();
   void Run();
 
   Core& core_;
   Datasets& datasets_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Key> waiting_;
+  std::vector<Waiting> waiting_;
   bool stopping_ = false;
   std::thread thread_;
 };
