@@ -56,7 +56,7 @@ class FlatSet {
   static constexpr uint64_t kEmpty = UINT64_MAX;
   std::vector<uint64_t> slots_;
   size_t size_ = 0;
-  int shift_ = 64;
+  int shift_ = 63;  // as for two slots, the fewest
   bool has_empty_ = false;
 };
 
