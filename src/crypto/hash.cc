@@ -10,15 +10,10 @@
 namespace cce::crypto {
 namespace {
 
-// Fetched once: what EVP_sha256() and its like give is looked up again at every use.
-const EVP_MD* Fetch(const char* name) {
-  const EVP_MD* algorithm = EVP_MD_fetch(nullptr, name, nullptr);
-  Require(algorithm != nullptr);
-  return algorithm;
-}
-
+// Fetched once: what EVP_sha256() gives is looked up again at every use.
 const EVP_MD* FetchedSha256() {
-  static const EVP_MD* const algorithm = Fetch("SHA256");
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  Require(algorithm != nullptr);
   return algorithm;
 }
 
