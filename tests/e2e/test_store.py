@@ -38,6 +38,11 @@ def agent_log(stage, job):
         return log.read()
 
 
+def cced_log(stage):
+    with open(stage.world.processes.log_path("cced"), encoding="utf-8", errors="replace") as log:
+        return log.read()
+
+
 @pytest.fixture(scope="module")
 def read_on_demand(own_stage):
     """A job that reads on demand, and the key that its machine had, as the host sees it."""
@@ -185,6 +190,34 @@ def test_an_upload_survives_kills(own_stage, victim):
     with open(os.path.join(stage.fetch(job)["folder"], "digest.txt"), encoding="utf-8") as digest, \
             open(os.path.join(folder, "random.bin"), "rb") as data:
         assert digest.read().strip() == hashlib.sha256(data.read()).hexdigest()
+
+
+def test_an_output_waits_for_its_leak_index(own_stage):
+    """An index that is being built when the output comes sends it to no person."""
+    stage = own_stage
+    with stage.policy(access_mode='"demand"'):
+        events = begin_an_index(stage, "late-index")
+        job = stage.job("ls /data > /output/names.txt")
+        assert stage.ended(job)["state"] == "released"
+    seen = events()
+    assert seen.index("result.received") < seen.index("leak_index.built") < seen.index("gate.reported"), seen
+
+
+def test_nobody_waits_for_a_leak_index_when_cced_is_stopped(own_stage):
+    """The index is given up, and built at the next start."""
+    stage = own_stage
+    events = begin_an_index(stage, "given-up-index")
+    stage.world.processes.stop("cced")
+    assert events()[-1] == "daemon.stopping" and "leak_index.built" not in events()
+    stage.world.start_cced()
+    wait_until(lambda: "leak_index.built" in events(), "the index")
+
+
+def begin_an_index(stage, name):
+    """Uploads what takes seconds to index; returns what cced's log tells since."""
+    began = len(cced_log(stage))
+    stage.owner.cce("dataset", "upload", stage.dataset, upload(stage, name, 160 << 20), "--finalize")
+    return lambda: [json.loads(line)["event"] for line in cced_log(stage)[began:].splitlines() if line.startswith("{")]
 
 
 def test_readiness_names_a_store_that_is_down(own_stage):

@@ -22,11 +22,35 @@ crypto::StreamContext SealContext(const SnapshotId& snapshot) {
   return {kSealLabel, {ToBytes(ByteView(snapshot))}};
 }
 
-// Streams one file of a snapshot.
-gate::ByteSource SourceOf(const dataset::SnapshotReader& reader, dataset::Index::Id file) {
+// A snapshot and its rotations. The index of a rotation comes a moment after it.
+struct SameContent {
+  SnapshotId newest{};
+  bool live = false;                  // the newest
+  std::optional<SnapshotId> indexed;  // the newest that has an index
+};
+
+SameContent SameContentAs(const Tables& tables, const DatasetId& dataset,
+                          const SnapshotId& snapshot) {
+  const auto& snapshots = tables.datasets.at(dataset).snapshots;
+  SameContent same;
+  for (std::optional<SnapshotId> at = snapshot; at;) {
+    const SnapshotRecord& record = snapshots.at(*at);
+    same.newest = record.id;
+    same.live = record.live();
+    if (record.leak_index) same.indexed = record.id;
+    at = record.successor;
+  }
+  return same;
+}
+
+// Streams one file of a snapshot while `go_on` says so.
+gate::ByteSource SourceOf(const dataset::SnapshotReader& reader, dataset::Index::Id file,
+                          std::function<Result<>()> go_on) {
   auto offset = std::make_shared<uint64_t>(0);
   auto scratch = std::make_shared<dataset::ReadScratch>();
-  return [&reader, file, offset, scratch](std::span<uint8_t> buffer) -> Result<size_t> {
+  return [&reader, file, go_on = std::move(go_on), offset,
+          scratch](std::span<uint8_t> buffer) -> Result<size_t> {
+    TRY(go_on());
     ASSIGN_OR_RETURN(const size_t n, reader.ReadAt(file, *offset, buffer, *scratch));
     *offset += n;
     return n;
@@ -140,17 +164,25 @@ std::optional<LeakIndexes::Waiting> LeakIndexes::Next() {
 void LeakIndexes::Run() {
   while (std::optional<Waiting> next = Next()) {
     const Result<> built = Build(next->key);
-    if (built) continue;
+    if (built || stopping_) continue;
     LogError(LogLevel::kError, "leak_index.failed", built.error(),
              {{"dataset", protocol::AddressText(next->key.first)},
               {"snapshot", ToHex(next->key.second)}});
-    // What is wrong with the data stays wrong; a store comes back.
-    if (built.error().code.starts_with("dataset.")) continue;
     const std::lock_guard lock(mutex_);
+    // What is wrong with the data stays wrong; a store comes back.
+    if (built.error().code.starts_with("dataset.")) {
+      unreadable_.insert(next->key);
+      continue;
+    }
     next->from = steady_clock::now() + next->pause;
     next->pause = std::min(2 * next->pause, kMaxPause);
     waiting_.push_back(*next);
   }
+}
+
+Result<> LeakIndexes::CheckNotStopping() const {
+  if (!stopping_) return {};
+  return Fail("gate.index_stopped", "the daemon is being stopped");
 }
 
 Result<> LeakIndexes::Build(const Key& key) {
@@ -162,7 +194,8 @@ Result<> LeakIndexes::Build(const Key& key) {
   const dataset::Index& index = opened->reader->index();
   for (dataset::Index::Id id = 0; id < index.size(); ++id) {
     if (index.GetAttributes(id).type != dataset::EntryType::kFile) continue;
-    TRY(builder.AddFile(index.Path(id), SourceOf(*opened->reader, id)));
+    TRY(builder.AddFile(index.Path(id),
+                        SourceOf(*opened->reader, id, [this] { return CheckNotStopping(); })));
   }
   opened.reset();
   gate::LeakIndexStats stats;
@@ -187,7 +220,10 @@ Result<> LeakIndexes::Store(const Key& key,
   ASSIGN_OR_RETURN(const auto writer,
                    dataset::SealedObjectWriter::New(*store, seal_key.Expose(),
                                                     SealContext(snapshot_id), 0, kChunkLog2));
-  TRY(write([&](ByteView bytes) { return writer->Write(bytes); }));
+  TRY(write([&](ByteView bytes) -> Result<> {
+    TRY(CheckNotStopping());
+    return writer->Write(bytes);
+  }));
   ASSIGN_OR_RETURN(const dataset::SealedObject sealed, writer->Finish());
   auto kept = core_.state->Transact([&](const Tables& tables) -> Result<std::vector<Entry>> {
     const DatasetRecord& dataset = tables.datasets.at(dataset_id);
@@ -226,19 +262,20 @@ void LeakIndexes::Follow(const DatasetId& dataset, const SnapshotId& old,
   Queue(dataset, rotated);  // built anew
 }
 
+bool LeakIndexes::Awaited(const DatasetId& dataset, const SnapshotId& snapshot) const {
+  const SameContent same = core_.state->Read(
+      [&](const Tables& tables) { return SameContentAs(tables, dataset, snapshot); });
+  if (same.indexed || !same.live) return false;
+  const std::lock_guard lock(mutex_);
+  return !unreadable_.contains({dataset, same.newest});
+}
+
 Result<std::shared_ptr<const gate::LeakIndex>> LeakIndexes::Find(
     const DatasetId& dataset_id, const SnapshotId& snapshot_id) const {
-  // A rotation's content is its predecessor's; its index comes a moment after it.
-  const Key key{dataset_id, core_.state->Read([&](const Tables& tables) {
-                  const auto& snapshots = tables.datasets.at(dataset_id).snapshots;
-                  SnapshotId at = snapshot_id;
-                  while (const auto& next = snapshots.at(at).successor) {
-                    if (!snapshots.at(*next).leak_index) break;
-                    at = *next;
-                  }
-                  return at;
-                })};
-  ASSIGN_OR_RETURN(auto source, Open(key));
+  const SameContent same = core_.state->Read(
+      [&](const Tables& tables) { return SameContentAs(tables, dataset_id, snapshot_id); });
+  if (!same.indexed) return nullptr;
+  ASSIGN_OR_RETURN(auto source, Open({dataset_id, *same.indexed}));
   if (!source) return nullptr;
   ASSIGN_OR_RETURN(
       gate::LeakIndex index,

@@ -1,13 +1,15 @@
 // Leak indexes of snapshots: built after finalize by a background thread, one at a time, stored
-// sealed beside the snapshot's objects, opened when an output is judged. Until one is there,
-// outputs go to people. Neither takes memory by the dataset's size. Thread-safe.
+// sealed beside the snapshot's objects, opened when an output is judged. Neither takes memory by
+// the dataset's size. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -27,8 +29,10 @@ class LeakIndexes {
   // `rotated` has taken the place of `old`, whose epoch still lives: its index is sealed anew, or
   // queued where there is none yet.
   void Follow(const DatasetId& dataset, const SnapshotId& old, const SnapshotId& rotated);
-  // Null where it is not built yet. It is read from the store as it is used. Errors: dataset.*,
-  // gate.*, crypto.*.
+  // Whether `snapshot` has no index but will get one: false where its data cannot be read.
+  bool Awaited(const DatasetId& dataset, const SnapshotId& snapshot) const;
+  // Null where there is none. It is read from the store as it is used. Errors: dataset.*, gate.*,
+  // crypto.*.
   Result<std::shared_ptr<const gate::LeakIndex>> Find(const DatasetId& dataset,
                                                       const SnapshotId& snapshot) const;
 
@@ -40,6 +44,8 @@ class LeakIndexes {
     std::chrono::seconds pause{1};                 // after the next failure
   };
   Result<> Build(const Key& key);
+  // gate.index_stopped at the end of this object, so that nobody waits for a long build.
+  Result<> CheckNotStopping() const;
   // Seals and stores what `write` gives, and journals it.
   Result<> Store(const Key& key, const std::function<Result<>(const gate::ByteSink&)>& write);
   // Null where there is none yet.
@@ -50,10 +56,11 @@ class LeakIndexes {
 
   Core& core_;
   Datasets& datasets_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Waiting> waiting_;
-  bool stopping_ = false;
+  std::set<Key> unreadable_;  // their data; not tried again
+  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 

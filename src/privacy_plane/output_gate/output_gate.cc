@@ -17,7 +17,10 @@ namespace {
 
 using protocol::JobState;
 
-constexpr auto kPauseAfterFailure = std::chrono::seconds(2);
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kPauseAfterFailure{2};
+constexpr std::chrono::milliseconds kPauseForIndex{250};
 constexpr size_t kCopyBuffer = size_t{1} << 20;
 
 Error UnknownJob() { return MakeError("job.unknown", "no such job"); }
@@ -111,35 +114,45 @@ OutputGate::~OutputGate() {
 void OutputGate::AdoptWaiting() {
   core_.state->Read([this](const Tables& tables) {
     for (const auto& [id, job] : tables.jobs) {
-      if (job.state == JobState::kReviewing) waiting_.push_back(id);
+      if (job.state == JobState::kReviewing) waiting_.push_back({.job = id, .from = {}});
     }
   });
 }
 
-void OutputGate::Queue(const JobId& job) {
+void OutputGate::Queue(const JobId& job, std::chrono::milliseconds after) {
   {
     const std::lock_guard lock(mutex_);
-    waiting_.push_back(job);
+    waiting_.push_back({.job = job, .from = steady_clock::now() + after});
   }
   wake_.notify_all();
 }
 
-void OutputGate::RunReviews() {
-  while (true) {
-    JobId id;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
-      id = waiting_.front();
-      waiting_.pop_front();
+std::optional<JobId> OutputGate::Next() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    const auto first = std::ranges::min_element(waiting_, {}, &Waiting::from);
+    if (first == waiting_.end()) {
+      wake_.wait(lock);
+    } else if (const auto from = first->from; from > steady_clock::now()) {
+      wake_.wait_until(lock, from);
+    } else {
+      const JobId job = first->job;
+      waiting_.erase(first);
+      return job;
     }
-    if (const Result<> reviewed = Review(id); !reviewed) {
-      LogError(LogLevel::kError, "review.failed", reviewed.error(), {{"job", ToHex(id)}});
-      // What stood in the way (an anchor, a disk) may pass: it stays in the queue.
-      std::unique_lock lock(mutex_);
-      waiting_.push_back(id);
-      wake_.wait_for(lock, kPauseAfterFailure, [this] { return stopping_; });
+  }
+  return std::nullopt;
+}
+
+void OutputGate::RunReviews() {
+  while (const std::optional<JobId> id = Next()) {
+    const Result<bool> reviewed = Review(*id);
+    if (!reviewed) {
+      // What stood in the way (an anchor, a disk) may pass.
+      LogError(LogLevel::kError, "review.failed", reviewed.error(), {{"job", ToHex(*id)}});
+      Queue(*id, kPauseAfterFailure);
+    } else if (!*reviewed) {
+      Queue(*id, kPauseForIndex);
     }
   }
 }

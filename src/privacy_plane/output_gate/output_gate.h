@@ -3,10 +3,12 @@
 // that their moment says nothing. Thread-safe; reviews run on a thread of its own.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <vector>
 
 #include "gate/review.h"
 #include "manifest/manifest.h"
@@ -46,7 +48,10 @@ class OutputGate {
                   const JobRecord& job);
   Result<Digest32> StoreSealed(net::BodyReader& body, const protocol::ResultHeader& header) const;
   Result<Opened> Open(const JobRecord& job) const;
-  Result<> Review(const JobId& id);
+  // True: done; false: to be looked at again, a leak index is being built.
+  Result<bool> Review(const JobId& id);
+  // Whether the output should wait for a leak index: there will be one, and patience lasts.
+  bool AwaitsIndex(const JobRecord& job) const;
   Result<> Judge(const JobRecord& job, const std::vector<gate::GatePolicy>& policies);
   static const PolicyRecord& PolicyAtRelease(const Tables& tables, const JobRecord& job,
                                              const DatasetId& dataset);
@@ -56,7 +61,9 @@ class OutputGate {
   Result<std::string> MakeBundle(const JobRecord& job, const manifest::Statement& statement,
                                  uint64_t approved_entry) const;
   std::string ResultPath(const Digest32& output) const;
-  void Queue(const JobId& job);
+  void Queue(const JobId& job, std::chrono::milliseconds after = {});
+  // The one to look at, once its time has come; nothing at the end.
+  std::optional<JobId> Next();
   void RunReviews();
   void WaitForTick();
   // Results that an earlier run of cced took but did not judge.
@@ -68,7 +75,11 @@ class OutputGate {
   LeakIndexes& indexes_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<JobId> waiting_;
+  struct Waiting {
+    JobId job{};
+    std::chrono::steady_clock::time_point from;  // not before
+  };
+  std::vector<Waiting> waiting_;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -18,6 +18,9 @@ namespace {
 using protocol::JobState;
 using protocol::Outcome;
 
+// Building goes on beside jobs; what it takes grows with the dataset.
+constexpr UnixSeconds kPatienceForIndex = 600;
+
 // How far a job that waits for people has come.
 enum class OwnersSay { kWaiting, kApproved, kRejected };
 
@@ -66,34 +69,40 @@ void OutputGate::WaitForTick() {
   wake_.wait_for(lock, std::chrono::milliseconds(rest), [this] { return stopping_; });
 }
 
-Result<> OutputGate::Review(const JobId& id) {
+bool OutputGate::AwaitsIndex(const JobRecord& job) const {
+  return core_.clock->Now() < job.result->time + kPatienceForIndex &&
+         std::ranges::any_of(job.spec.datasets, [&](const protocol::JobDataset& used) {
+           return indexes_.Awaited(used.dataset, used.snapshot);
+         });
+}
+
+Result<bool> OutputGate::Review(const JobId& id) {
   const auto job_now = [&] {
     return core_.state->Read([&](const Tables& tables) { return tables.jobs.at(id); });
   };
   JobRecord job = job_now();
-  if (job.state != JobState::kReviewing) return {};
+  if (job.state != JobState::kReviewing) return true;
   ASSIGN_OR_RETURN(const Policies policies, core_.state->Read([&](const Tables& tables) {
     return PoliciesOf(tables, job);
   }));
   if (job.result->outcome != Outcome::kSucceeded && !policies.release_failed_output) {
     WaitForTick();
-    return controller_.Abort(id, JobState::kFailed, job.result->outcome);
+    TRY(controller_.Abort(id, JobState::kFailed, job.result->outcome));
+    return true;
   }
   if (job.gate_report.empty()) {
+    if (AwaitsIndex(job)) return false;
     TRY(Judge(job, policies.gate));
     job = job_now();
   }
-  if (!job.needs_human) return Release(id, "auto_approved");
-  switch (Ask(job)) {
-    case OwnersSay::kWaiting:
-      return {};
-    case OwnersSay::kApproved:
-      return Release(id, "approved");
-    case OwnersSay::kRejected:
-      break;
+  const OwnersSay say = Ask(job);
+  if (!job.needs_human || say == OwnersSay::kApproved) {
+    TRY(Release(id, job.needs_human ? "approved" : "auto_approved"));
+  } else if (say == OwnersSay::kRejected) {
+    WaitForTick();
+    TRY(controller_.Abort(id, JobState::kRejected, job.result->outcome));
   }
-  WaitForTick();
-  return controller_.Abort(id, JobState::kRejected, job.result->outcome);
+  return true;
 }
 
 Result<> OutputGate::Judge(const JobRecord& job, const std::vector<gate::GatePolicy>& policies) {
