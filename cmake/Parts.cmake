@@ -3,6 +3,7 @@
 #   cce_library(NAME SOURCES ... [USES part ...] [LINKS target ...] [TESTS x_test.cc ...])
 #   cce_program(NAME PART dir SOURCES ... [USES part ...] [LINKS target ...])
 #   cce_tests(PART name SOURCES ... [LINKS ...])     for a program's own unit tests
+#   cce_compile(target PART "part;..")               for a target that is declared by hand
 #
 # USES names libraries of src/ that stand *above* this one in CCE_LIBRARIES; anything else stops the
 # configuration. Each target compiles against a view folder that holds symbolic links to exactly its own
@@ -25,6 +26,11 @@ function(_cce_view target part uses)
   target_include_directories(${target} PRIVATE ${view} ${CMAKE_BINARY_DIR}/generated)
 endfunction()
 
+function(cce_compile target part uses)
+  _cce_view(${target} ${part} "${uses}")
+  target_precompile_headers(${target} REUSE_FROM cce_headers)
+endfunction()
+
 function(_cce_check_uses name uses)
   list(FIND CCE_LIBRARIES ${name} own)
   foreach(u IN LISTS uses)
@@ -40,10 +46,10 @@ endfunction()
 
 function(_cce_test_binary target part uses links sources)
   add_executable(${target} ${sources})
-  # A test's own code is a third of what is compiled and not worth optimising.
-  target_compile_options(${target} PRIVATE -O0 -Wp,-U_FORTIFY_SOURCE)
+  target_compile_options(${target} PRIVATE ${CCE_TEST_OPTIONS})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   _cce_view(${target} ${part} "${uses}")
+  target_precompile_headers(${target} REUSE_FROM cce_test_headers)
   target_link_libraries(${target} PRIVATE ${links} GTest::gmock_main Threads::Threads)
   add_test(NAME ${target} COMMAND ${target})
 endfunction()
@@ -52,7 +58,7 @@ function(cce_library name)
   cmake_parse_arguments(A "" "" "SOURCES;USES;LINKS;TESTS;TEST_LINKS" ${ARGN})
   _cce_check_uses(${name} "${A_USES}")
   add_library(cce_${name} STATIC ${A_SOURCES})
-  _cce_view(cce_${name} ${name} "${A_USES}")
+  cce_compile(cce_${name} ${name} "${A_USES}")
   set(libs ${A_USES})
   list(TRANSFORM libs PREPEND cce_)
   target_link_libraries(cce_${name} PUBLIC ${libs} ${A_LINKS} Threads::Threads)
@@ -65,7 +71,7 @@ function(cce_program name)
   cmake_parse_arguments(A "" "PART" "SOURCES;USES;LINKS" ${ARGN})
   _cce_check_uses(${name} "${A_USES}")
   add_executable(${name} ${A_SOURCES})
-  _cce_view(${name} ${A_PART} "${A_USES}")
+  cce_compile(${name} ${A_PART} "${A_USES}")
   set(libs ${A_USES})
   list(TRANSFORM libs PREPEND cce_)
   target_link_libraries(${name} PRIVATE ${libs} ${A_LINKS} Threads::Threads)

@@ -5,6 +5,7 @@ Without --all, clang-tidy looks only at files that differ from the main branch's
 
 import concurrent.futures
 import glob
+import json
 import os
 import re
 import subprocess
@@ -127,9 +128,23 @@ def tidy_files(everything):
     return [f for f in built if f in changed]
 
 
+def commands_without_precompiled_headers():
+    """The folder of a compilation database in which a file has only the headers that it includes."""
+    with open("build/compile_commands.json", encoding="utf-8") as file:
+        commands = json.load(file)
+    for command in commands:
+        command["command"] = re.sub(r" -Xclang -include(-pch)? -Xclang \S+", "", command["command"])
+    os.makedirs("build/lint", exist_ok=True)
+    with open("build/lint/compile_commands.json", "w", encoding="utf-8") as file:
+        json.dump(commands, file)
+    return "build/lint"
+
+
 def check_tidy(everything):
+    database = commands_without_precompiled_headers()
+
     def one(path):
-        done = subprocess.run(["clang-tidy-19", "-p", "build", "--quiet", path], capture_output=True, text=True, check=False)
+        done = subprocess.run(["clang-tidy-19", "-p", database, "--quiet", path], capture_output=True, text=True, check=False)
         return path, done
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for path, done in pool.map(one, tidy_files(everything)):

@@ -71,9 +71,11 @@ void OutputGate::WaitForTick() {
 
 bool OutputGate::AwaitsIndex(const JobRecord& job) const {
   return core_.clock->Now() < job.result->time + kPatienceForIndex &&
-         std::ranges::any_of(job.spec.datasets, [&](const protocol::JobDataset& used) {
-           return indexes_.Awaited(used.dataset, used.snapshot);
-         });
+         std::ranges::any_of(
+             job.spec.datasets,
+             [&](const protocol::JobDataset& used) {
+               return indexes_.Awaited(used.dataset, used.snapshot);
+             });
 }
 
 Result<bool> OutputGate::Review(const JobId& id) {
