@@ -9,8 +9,6 @@
 namespace cce::privacy_plane {
 namespace {
 
-using std::chrono::steady_clock;
-
 constexpr std::chrono::seconds kMaxPause{60};
 
 constexpr std::string_view kSealLabel = "cce4long/v1/leak-index-object";
@@ -120,7 +118,7 @@ LeakIndexes::LeakIndexes(Core& core, Datasets& datasets) : core_(core), datasets
   core_.state->Read([this](const Tables& tables) {
     for (const auto& [id, dataset] : tables.datasets) {
       for (const auto& [snapshot_id, snapshot] : dataset.snapshots) {
-        if (snapshot.live() && !snapshot.leak_index) waiting_.push_back({{id, snapshot_id}});
+        if (snapshot.live() && !snapshot.leak_index) waiting_.Push({.key = {id, snapshot_id}});
       }
     }
   });
@@ -128,55 +126,31 @@ LeakIndexes::LeakIndexes(Core& core, Datasets& datasets) : core_(core), datasets
 }
 
 LeakIndexes::~LeakIndexes() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
+  stopping_ = true;
+  waiting_.Stop();
   thread_.join();
 }
 
 void LeakIndexes::Queue(const DatasetId& dataset, const SnapshotId& snapshot) {
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back({.key = {dataset, snapshot}, .from = steady_clock::now()});
-  }
-  wake_.notify_all();
-}
-
-std::optional<LeakIndexes::Waiting> LeakIndexes::Next() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto first = std::ranges::min_element(waiting_, {}, &Waiting::from);
-    if (first == waiting_.end()) {
-      wake_.wait(lock);
-    } else if (const auto from = first->from; from > steady_clock::now()) {
-      wake_.wait_until(lock, from);
-    } else {
-      const Waiting next = *first;
-      waiting_.erase(first);
-      return next;
-    }
-  }
-  return std::nullopt;
+  waiting_.Push({.key = {dataset, snapshot}});
 }
 
 void LeakIndexes::Run() {
-  while (std::optional<Waiting> next = Next()) {
+  while (std::optional<Waiting> next = waiting_.Pop()) {
     const Result<> built = Build(next->key);
     if (built || stopping_) continue;
     LogError(LogLevel::kError, "leak_index.failed", built.error(),
              {{"dataset", protocol::AddressText(next->key.first)},
               {"snapshot", ToHex(next->key.second)}});
-    const std::lock_guard lock(mutex_);
     // What is wrong with the data stays wrong; a store comes back.
     if (built.error().code.starts_with("dataset.")) {
+      const std::lock_guard lock(mutex_);
       unreadable_.insert(next->key);
       continue;
     }
-    next->from = steady_clock::now() + next->pause;
-    next->pause = std::min(2 * next->pause, kMaxPause);
-    waiting_.push_back(*next);
+    const auto pause = next->pause;
+    next->pause = std::min(2 * pause, kMaxPause);
+    waiting_.Push(*next, pause);
   }
 }
 

@@ -5,14 +5,13 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <thread>
-#include <vector>
 
+#include "base/delay_queue.h"
 #include "gate/leak_index.h"
 #include "privacy_plane/datasets/datasets.h"
 
@@ -40,8 +39,7 @@ class LeakIndexes {
   using Key = std::pair<DatasetId, SnapshotId>;
   struct Waiting {
     Key key;
-    std::chrono::steady_clock::time_point from{};  // not before
-    std::chrono::seconds pause{1};                 // after the next failure
+    std::chrono::seconds pause{1};  // after the next failure
   };
   Result<> Build(const Key& key);
   // gate.index_stopped at the end of this object, so that nobody waits for a long build.
@@ -50,15 +48,12 @@ class LeakIndexes {
   Result<> Store(const Key& key, const std::function<Result<>(const gate::ByteSink&)>& write);
   // Null where there is none yet.
   Result<std::shared_ptr<const gate::IndexSource>> Open(const Key& key) const;
-  // The one to build, once its time has come; nothing at the end.
-  std::optional<Waiting> Next();
   void Run();
 
   Core& core_;
   Datasets& datasets_;
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::vector<Waiting> waiting_;
+  DelayQueue<Waiting> waiting_;
+  mutable std::mutex mutex_;  // of unreadable_
   std::set<Key> unreadable_;  // their data; not tried again
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

@@ -17,8 +17,6 @@ namespace {
 
 using protocol::JobState;
 
-using std::chrono::steady_clock;
-
 constexpr std::chrono::seconds kPauseAfterFailure{2};
 constexpr std::chrono::milliseconds kPauseForIndex{250};
 constexpr size_t kCopyBuffer = size_t{1} << 20;
@@ -103,56 +101,27 @@ OutputGate::OutputGate(Core& core, KeyRelease& key_release, ComputeController& c
 }
 
 OutputGate::~OutputGate() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
+  waiting_.Stop();
   thread_.join();
 }
 
 void OutputGate::AdoptWaiting() {
   core_.state->Read([this](const Tables& tables) {
     for (const auto& [id, job] : tables.jobs) {
-      if (job.state == JobState::kReviewing) waiting_.push_back({.job = id, .from = {}});
+      if (job.state == JobState::kReviewing) waiting_.Push(id);
     }
   });
 }
 
-void OutputGate::Queue(const JobId& job, std::chrono::milliseconds after) {
-  {
-    const std::lock_guard lock(mutex_);
-    waiting_.push_back({.job = job, .from = steady_clock::now() + after});
-  }
-  wake_.notify_all();
-}
-
-std::optional<JobId> OutputGate::Next() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto first = std::ranges::min_element(waiting_, {}, &Waiting::from);
-    if (first == waiting_.end()) {
-      wake_.wait(lock);
-    } else if (const auto from = first->from; from > steady_clock::now()) {
-      wake_.wait_until(lock, from);
-    } else {
-      const JobId job = first->job;
-      waiting_.erase(first);
-      return job;
-    }
-  }
-  return std::nullopt;
-}
-
 void OutputGate::RunReviews() {
-  while (const std::optional<JobId> id = Next()) {
+  while (const std::optional<JobId> id = waiting_.Pop()) {
     const Result<bool> reviewed = Review(*id);
     if (!reviewed) {
       // What stood in the way (an anchor, a disk) may pass.
       LogError(LogLevel::kError, "review.failed", reviewed.error(), {{"job", ToHex(*id)}});
-      Queue(*id, kPauseAfterFailure);
+      waiting_.Push(*id, kPauseAfterFailure);
     } else if (!*reviewed) {
-      Queue(*id, kPauseForIndex);
+      waiting_.Push(*id, kPauseForIndex);
     }
   }
 }
@@ -290,7 +259,7 @@ Result<> OutputGate::Decide(const DatasetId& dataset, const JobId& id,
         OwnerDecided(id, {dataset, request.signer, request.decision == "approve", request.reason,
                           request.signature})};
   }));
-  Queue(id);
+  waiting_.Push(id);
   return {};
 }
 

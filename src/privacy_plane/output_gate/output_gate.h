@@ -3,13 +3,9 @@
 // that their moment says nothing. Thread-safe; reviews run on a thread of its own.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
-#include <optional>
 #include <thread>
-#include <vector>
 
+#include "base/delay_queue.h"
 #include "gate/review.h"
 #include "manifest/manifest.h"
 #include "net/http_server.h"
@@ -61,9 +57,6 @@ class OutputGate {
   Result<std::string> MakeBundle(const JobRecord& job, const manifest::Statement& statement,
                                  uint64_t approved_entry) const;
   std::string ResultPath(const Digest32& output) const;
-  void Queue(const JobId& job, std::chrono::milliseconds after = {});
-  // The one to look at, once its time has come; nothing at the end.
-  std::optional<JobId> Next();
   void RunReviews();
   void WaitForTick();
   // Results that an earlier run of cced took but did not judge.
@@ -73,14 +66,7 @@ class OutputGate {
   KeyRelease& key_release_;
   ComputeController& controller_;
   LeakIndexes& indexes_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  struct Waiting {
-    JobId job{};
-    std::chrono::steady_clock::time_point from;  // not before
-  };
-  std::vector<Waiting> waiting_;
-  bool stopping_ = false;
+  DelayQueue<JobId> waiting_;
   std::thread thread_;
 };
 

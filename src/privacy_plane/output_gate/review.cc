@@ -65,8 +65,7 @@ Result<OutputGate::Opened> OutputGate::Open(const JobRecord& job) const {
 void OutputGate::WaitForTick() {
   const auto tick = static_cast<int64_t>(core_.config.tick_millis);
   const int64_t rest = tick - core_.clock->NowMillis() % tick;
-  std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, std::chrono::milliseconds(rest), [this] { return stopping_; });
+  waiting_.Sleep(std::chrono::milliseconds(rest));
 }
 
 bool OutputGate::AwaitsIndex(const JobRecord& job) const {

@@ -155,7 +155,7 @@ Result<> OutputGate::Take(net::BodyReader& body) {
   }
   Log(LogLevel::kInfo, "result.received", {{"job", ToHex(job.id)}});
   controller_.EndMachine(job.id);
-  Queue(job.id);
+  waiting_.Push(job.id);
   return {};
 }
 
