@@ -24,6 +24,8 @@ constexpr double kForever = 1e8;  // seconds
 constexpr uint32_t kBlock = 4096;
 constexpr blksize_t kPreferredRead = 128 << 10;
 constexpr uint64_t kPage = 4096;
+// The kernel reads ahead in requests of this size at least.
+constexpr size_t kReadAheadRequest = size_t{128} << 10;
 constexpr size_t kSmallRead = size_t{1} << crypto::kDefaultChunkLog2;
 
 const Mount::Context& ContextOf(fuse_req_t req) {
@@ -232,6 +234,7 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, fuse_fi
     return;
   }
   const auto from = static_cast<uint64_t>(offset);
+  ScheduleAs(context.streams.Continues(inode, from, size) && size >= kReadAheadRequest);
   if (ReadInOneChunk(req, *id, size, from, scratch)) return;
   if (size <= kSmallRead) {
     context.ahead.Visited(*id);
@@ -339,6 +342,7 @@ Mount::Mount(const StartMessage& message, const dataset::SnapshotReader& reader,
                .keep_pages_of = PhysicalMemory() / 4,
                .kernel = kernel_,
                .ahead = ahead_,
+               .streams = streams_,
                .keepers = std::counting_semaphore<>(message.threads / 2)},
       read_ahead_kb_(message.read_ahead_kb),
       threads_(message.threads) {}

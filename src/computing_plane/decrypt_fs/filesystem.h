@@ -9,6 +9,7 @@
 #include "computing_plane/decrypt_fs/list_ahead.h"
 #include "computing_plane/decrypt_fs/start_message.h"
 #include "computing_plane/decrypt_fs/status.h"
+#include "computing_plane/decrypt_fs/streams.h"
 #include "dataset/snapshot_reader.h"
 
 struct fuse_session;
@@ -46,6 +47,7 @@ class Mount {
     uint64_t keep_pages_of;
     KernelView& kernel;
     ListAhead& ahead;
+    Streams& streams;
     fuse_session* session = nullptr;
     // How many threads may do so at once: fewer than there are, since one may wait for a page whose
     // read request another has to answer.
@@ -58,6 +60,7 @@ class Mount {
   std::string mountpoint_;
   KernelView kernel_;
   ListAhead ahead_;
+  Streams streams_;
   Context context_;
   uint32_t read_ahead_kb_;
   uint32_t threads_;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -210,6 +211,34 @@ TEST_F(MountTest, AReadOfOnePageBringsItsWholeChunk) {
   EXPECT_FALSE(InCache(fd.get(), 16 * kPage));
   const Bytes whole = FileBytes(At("big"));
   EXPECT_TRUE(whole == big_);
+}
+
+// How many of the process's threads have the policy.
+size_t ThreadsOf(pid_t process, int policy) {
+  size_t count = 0;
+  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    if (::sched_getscheduler(std::stoi(task.path().filename())) == policy) ++count;
+  }
+  return count;
+}
+
+TEST_F(MountTest, WhoReadsAheadTakesNoProcessorFromTheReader) {
+  MustStart();
+  EXPECT_EQ(ThreadsOf(pid_, SCHED_BATCH), 0u);
+  EXPECT_TRUE(FileBytes(At("big")) == big_);
+  EXPECT_GT(ThreadsOf(pid_, SCHED_BATCH), 0u);
+}
+
+TEST_F(MountTest, WhoIsWaitedForTakesTheProcessor) {
+  MustStart();
+  const UniqueFd fd(::open(At("big").c_str(), O_RDONLY));
+  ASSERT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_RANDOM), 0);
+  Bytes page(kPage);
+  for (uint64_t offset = 0; offset + kPage < big_.size(); offset += 40 * kPage) {
+    ASSERT_EQ(::pread(fd.get(), page.data(), kPage, static_cast<off_t>(offset)),
+              static_cast<ssize_t>(kPage));
+  }
+  EXPECT_EQ(ThreadsOf(pid_, SCHED_BATCH), 0u);
 }
 
 // Pages that one request's answer brings are asked for by others meanwhile: two threads serve, so
