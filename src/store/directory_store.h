@@ -26,6 +26,8 @@ class DirectoryStore : public dataset::CiphertextStore {
   static Result<std::unique_ptr<DirectoryStore>> Open(const std::string& root,
                                                       const DirectoryOptions& options = {});
 
+  // Whether a process answers for the file system that it lies on (FUSE: JuiceFS).
+  bool distributed() const { return distributed_; }
   size_t most_open() const override;
   Result<std::unique_ptr<dataset::ObjectReader>> Open(const dataset::ObjectName& name) override;
   Result<> CheckRoom(uint64_t bytes) override;

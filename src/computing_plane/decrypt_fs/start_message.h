@@ -39,7 +39,7 @@ struct StartMessage {
   dataset::SnapshotId snapshot{};
   std::string store_dir;
   std::string mountpoint;
-  uint32_t read_ahead_kb = 2048;
+  uint32_t read_ahead_kb = 0;  // 0: what suits the store
   // More of them only push each other's bytes out of the cores' caches.
   uint32_t threads = std::clamp(2 * std::thread::hardware_concurrency(), 4u, 64u);
   uint32_t cache_mib = 16;  // decrypted chunks
