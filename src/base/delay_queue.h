@@ -52,6 +52,11 @@ class DelayQueue {
     wake_.notify_all();
   }
 
+  bool stopped() const {
+    const std::lock_guard lock(mutex_);
+    return stopped_;
+  }
+
   // Waits for `time`, and less where the queue is stopped.
   void Sleep(Clock::duration time) {
     std::unique_lock lock(mutex_);
@@ -63,7 +68,7 @@ class DelayQueue {
     T item;
     Clock::time_point due;
   };
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Waiting> waiting_;
   bool stopped_ = false;

@@ -47,6 +47,7 @@ TEST(DelayQueueTest, StopWakesWhoWaitsAndDropsTheRest) {
   queue.Stop();
   waiting.join();
   sleeping.join();
+  EXPECT_TRUE(queue.stopped());
   EXPECT_EQ(popped, std::nullopt);
   queue.Push(2);
   EXPECT_EQ(queue.Pop(), std::nullopt);

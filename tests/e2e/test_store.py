@@ -33,13 +33,9 @@ def arms(files):
         return sorted(table.read().splitlines())
 
 
-def agent_log(stage, job):
-    with open(stage.world.processes.log_path(job), encoding="utf-8", errors="replace") as log:
-        return log.read()
-
-
-def cced_log(stage):
-    with open(stage.world.processes.log_path("cced"), encoding="utf-8", errors="replace") as log:
+def log_of(stage, program):
+    """What cced, or the machine of a job, wrote."""
+    with open(stage.world.processes.log_path(program), encoding="utf-8", errors="replace") as log:
         return log.read()
 
 
@@ -50,7 +46,7 @@ def read_on_demand(own_stage):
     with stage.policy(access_mode='"demand"'):
         job = stage.job(PAUSE)
         stage.follow(job, until=("running",))
-        wait_until(lambda: "agent.store_mounted" in agent_log(stage, job), "the volume's mount")
+        wait_until(lambda: "agent.store_mounted" in log_of(stage, job), "the volume's mount")
         users = stage.world.store.users()
         key = next((name, secret) for name, secret in users.items() if job in name)
         while_running = probe_key(stage, key)
@@ -89,7 +85,7 @@ def test_a_job_reads_on_demand(own_stage, read_on_demand):
 def test_a_job_prefetches_from_the_volume(own_stage, read_on_demand):
     job = own_stage.job()
     assert own_stage.ended(job)["state"] == "released"
-    assert "agent.store_mounted" in agent_log(own_stage, job)
+    assert "agent.store_mounted" in log_of(own_stage, job)
     assert arms(own_stage.fetch(job)) == arms(read_on_demand["files"])
 
 
@@ -110,7 +106,7 @@ def test_a_client_that_dies_in_the_machine_ends_the_job(own_stage, read_on_deman
     with stage.policy(access_mode='"demand"'):
         job = stage.job("sleep 4; cat /data/*/trial.csv > /output/rows.csv; exit 0")
         stage.follow(job, until=("running",))
-        wait_until(lambda: "agent.store_mounted" in agent_log(stage, job), "the volume's mount")
+        wait_until(lambda: "agent.store_mounted" in log_of(stage, job), "the volume's mount")
         for pid in of_machines(stage, "juicefs"):
             os.kill(pid, signal.SIGKILL)
         status = stage.ended(job)
@@ -215,9 +211,9 @@ def test_nobody_waits_for_a_leak_index_when_cced_is_stopped(own_stage):
 
 def begin_an_index(stage, name):
     """Uploads what takes seconds to index; returns what cced's log tells since."""
-    began = len(cced_log(stage))
+    began = len(log_of(stage, "cced"))
     stage.owner.cce("dataset", "upload", stage.dataset, upload(stage, name, 160 << 20), "--finalize")
-    return lambda: [json.loads(line)["event"] for line in cced_log(stage)[began:].splitlines() if line.startswith("{")]
+    return lambda: [json.loads(line)["event"] for line in log_of(stage, "cced")[began:].splitlines() if line.startswith("{")]
 
 
 def test_readiness_names_a_store_that_is_down(own_stage):

@@ -234,7 +234,7 @@ void OnRead(fuse_req_t req, fuse_ino_t inode, size_t size, off_t offset, fuse_fi
     return;
   }
   const auto from = static_cast<uint64_t>(offset);
-  ScheduleAs(context.streams.Continues(inode, from, size) && size >= kReadAheadRequest);
+  ScheduleAs(size >= kReadAheadRequest && context.streams.Continues(inode, from, size));
   if (ReadInOneChunk(req, *id, size, from, scratch)) return;
   if (size <= kSmallRead) {
     context.ahead.Visited(*id);

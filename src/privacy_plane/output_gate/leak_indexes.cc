@@ -27,18 +27,20 @@ struct SameContent {
   std::optional<SnapshotId> indexed;  // the newest that has an index
 };
 
-SameContent SameContentAs(const Tables& tables, const DatasetId& dataset,
+SameContent SameContentAs(const State& state, const DatasetId& dataset,
                           const SnapshotId& snapshot) {
-  const auto& snapshots = tables.datasets.at(dataset).snapshots;
-  SameContent same;
-  for (std::optional<SnapshotId> at = snapshot; at;) {
-    const SnapshotRecord& record = snapshots.at(*at);
-    same.newest = record.id;
-    same.live = record.live();
-    if (record.leak_index) same.indexed = record.id;
-    at = record.successor;
-  }
-  return same;
+  return state.Read([&](const Tables& tables) {
+    const auto& snapshots = tables.datasets.at(dataset).snapshots;
+    SameContent same;
+    for (std::optional<SnapshotId> at = snapshot; at;) {
+      const SnapshotRecord& record = snapshots.at(*at);
+      same.newest = record.id;
+      same.live = record.live();
+      if (record.leak_index) same.indexed = record.id;
+      at = record.successor;
+    }
+    return same;
+  });
 }
 
 // Streams one file of a snapshot while `go_on` says so.
@@ -126,7 +128,6 @@ LeakIndexes::LeakIndexes(Core& core, Datasets& datasets) : core_(core), datasets
 }
 
 LeakIndexes::~LeakIndexes() {
-  stopping_ = true;
   waiting_.Stop();
   thread_.join();
 }
@@ -138,7 +139,7 @@ void LeakIndexes::Queue(const DatasetId& dataset, const SnapshotId& snapshot) {
 void LeakIndexes::Run() {
   while (std::optional<Waiting> next = waiting_.Pop()) {
     const Result<> built = Build(next->key);
-    if (built || stopping_) continue;
+    if (built || waiting_.stopped()) continue;
     LogError(LogLevel::kError, "leak_index.failed", built.error(),
              {{"dataset", protocol::AddressText(next->key.first)},
               {"snapshot", ToHex(next->key.second)}});
@@ -155,7 +156,7 @@ void LeakIndexes::Run() {
 }
 
 Result<> LeakIndexes::CheckNotStopping() const {
-  if (!stopping_) return {};
+  if (!waiting_.stopped()) return {};
   return Fail("gate.index_stopped", "the daemon is being stopped");
 }
 
@@ -237,8 +238,7 @@ void LeakIndexes::Follow(const DatasetId& dataset, const SnapshotId& old,
 }
 
 bool LeakIndexes::Awaited(const DatasetId& dataset, const SnapshotId& snapshot) const {
-  const SameContent same = core_.state->Read(
-      [&](const Tables& tables) { return SameContentAs(tables, dataset, snapshot); });
+  const SameContent same = SameContentAs(*core_.state, dataset, snapshot);
   if (same.indexed || !same.live) return false;
   const std::lock_guard lock(mutex_);
   return !unreadable_.contains({dataset, same.newest});
@@ -246,8 +246,7 @@ bool LeakIndexes::Awaited(const DatasetId& dataset, const SnapshotId& snapshot) 
 
 Result<std::shared_ptr<const gate::LeakIndex>> LeakIndexes::Find(
     const DatasetId& dataset_id, const SnapshotId& snapshot_id) const {
-  const SameContent same = core_.state->Read(
-      [&](const Tables& tables) { return SameContentAs(tables, dataset_id, snapshot_id); });
+  const SameContent same = SameContentAs(*core_.state, dataset_id, snapshot_id);
   if (!same.indexed) return nullptr;
   ASSIGN_OR_RETURN(auto source, Open({dataset_id, *same.indexed}));
   if (!source) return nullptr;

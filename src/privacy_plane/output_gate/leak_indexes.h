@@ -3,7 +3,6 @@
 // the dataset's size. Thread-safe.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <mutex>
@@ -55,7 +54,6 @@ class LeakIndexes {
   DelayQueue<Waiting> waiting_;
   mutable std::mutex mutex_;  // of unreadable_
   std::set<Key> unreadable_;  // their data; not tried again
-  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 
